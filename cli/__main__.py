@@ -1,0 +1,96 @@
+"""The command line behind `make`: `python -m cli up | preview | down | status`."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from cli import deploy
+from cli.engine import LAB, prepare_engine
+from cli.errors import CliError
+from lab import cluster as lab
+from lab.errors import LabError
+from stack_config import StackConfigError, stack_from_file
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+
+Stack = Annotated[str, typer.Option(help="Name of the stack.", envvar="STACK")]
+INSIDE = "KANIKO_ENGINE"
+"""Set where the cluster can be reached: the engine that was chosen outside."""
+
+
+@app.command()
+def up(stack: Stack = LAB) -> None:
+    """Start the lab if it is the lab's stack, deploy, and show what was built."""
+    _at_cluster(stack, "up", lab.up, deploy.up)
+
+
+@app.command()
+def preview(stack: Stack = LAB) -> None:
+    """Show what `up` would change, and why; nothing is started."""
+    _at_cluster(stack, "preview", _need_lab, deploy.preview)
+
+
+@app.command()
+def status(stack: Stack = LAB) -> None:
+    """Show the builds in the cluster."""
+    _at_cluster(stack, "status", _need_lab, deploy.status)
+
+
+@app.command()
+def down(
+    stack: Stack = LAB,
+    with_lab: Annotated[bool, typer.Option("--lab", help="End the lab as well.")] = False,
+) -> None:
+    """Remove everything of the stack; with --lab, then the lab."""
+    if stack != LAB or lab.is_ready():
+        _at_cluster(stack, "down", _need_lab, deploy.down)
+    else:
+        typer.echo("The lab isn't running, so nothing of its stack is either.")
+    if with_lab:
+        lab.down()
+
+
+def _need_lab() -> None:
+    if not lab.is_ready():
+        raise CliError("The lab isn't running; `make lab` starts it.")
+
+
+def _at_cluster(
+    stack: str, command: str, start_lab: Callable[[], None], run: Callable[[str, str], int]
+) -> None:
+    """Run a command where the cluster can be reached: the lab's is only in its own network."""
+    if chosen := os.environ.get(INSIDE):
+        raise typer.Exit(run(stack, chosen))
+    stack_from_file(stack)
+    chosen = prepare_engine(stack) if command != "status" else "none"
+    if stack != LAB:
+        status = run(stack, chosen)
+    else:
+        start_lab()
+        words = lab.exec_argv([sys.executable, "-m", "cli", command, "--stack", stack])
+        status = subprocess.run(words, env=lab_environment(chosen)).returncode
+    if status:
+        raise typer.Exit(status)
+
+
+def lab_environment(chosen: str) -> dict[str, str]:
+    """Make the environment of a command in the lab's network."""
+    return {**os.environ, INSIDE: chosen, "KUBECONFIG": str(lab.kubeconfig())}
+
+
+def main() -> None:
+    """Run a command; known errors end it with their text alone."""
+    try:
+        app()
+    except (CliError, LabError, StackConfigError) as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

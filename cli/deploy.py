@@ -1,0 +1,152 @@
+"""One command for one stack, run where its cluster can be reached."""
+
+from typing import Any
+
+from kubernetes import client
+from kubernetes.config import ConfigException
+from rich.console import Console
+from urllib3.exceptions import HTTPError
+
+from cli import report
+from cli.backend import FOLDER
+from cli.engine import LAB, engine
+from cli.errors import CliError
+from cli.greeter import run_pod
+from components.build_state import BuildState
+from components.cluster import Access, Cluster, api_client
+from components.image_factory import ImageFactoryArgs
+from lab import node
+from stack_config import PROJECT, stack_from_file
+
+GREETER = "greeter"
+DEFAULT_NAMESPACE = "kaniko"
+
+
+def up(stack: str, kind: str) -> int:
+    """Deploy, show what was built, and run a pod of the greeter.
+
+    Args:
+        stack: its name.
+        kind: which engine runs it.
+
+    Returns:
+        The exit status: not 0 when anything failed.
+    """
+    console = report.console()
+    args = stack_from_file(stack)
+    cluster = _reached()
+    before = [build.job for build in _builds(cluster, stack, args)]
+    runner = engine(kind, stack)
+    status = runner.up(refresh=_is_another_cluster(stack))
+    _remember_cluster(stack)
+    outputs = runner.outputs()
+    builds = report.newest(_builds(cluster, stack, args))
+    images = outputs.get("images", {})
+    digests = {
+        image["name"]: images.get(image["name"], {}).get("digest", "") for image in args["images"]
+    }
+    console.print()
+    console.print(report.results(digests, builds, before))
+    for failure in report.failures(builds.values()):
+        console.print()
+        console.print(failure)
+    if status:
+        console.print("\nSome of it failed. Repair it and run it again: only what failed is tried.")
+        return status
+    if GREETER in images:
+        status = _greet(console, stack, outputs)
+    _say_next(console, stack)
+    return status
+
+
+def _greet(console: Console, stack: str, outputs: dict[str, Any]) -> int:
+    registry = outputs["registry"]
+    if stack == LAB:
+        node.trust_registry(registry)
+    try:
+        said = run_pod(
+            outputs["namespace"], outputs["images"][GREETER]["ref"], outputs["pullSecret"]
+        )
+    except CliError as error:
+        if stack == LAB:
+            raise
+        console.print(
+            f"\nNo pod of {GREETER} was run: {error}\nThe nodes of this cluster have to resolve "
+            f"{registry} and take plain HTTP from it (containerd: certs.d/{registry}/hosts.toml)."
+        )
+        return 0
+    console.print(f"\nA pod of {GREETER} ran, pulled by digest, and said:\n  {said}")
+    return 0
+
+
+def _say_next(console: Console, stack: str) -> None:
+    chosen = "" if stack == LAB else f" STACK={stack}"
+    console.print(
+        f"\nNext: change a file in examples/hello and run `make preview{chosen}`, then "
+        f"`make up{chosen}`;\n`make status{chosen}` shows the builds, `make down{chosen}` removes "
+        "everything."
+    )
+
+
+def preview(stack: str, kind: str) -> int:
+    """Show what `up` would do, and return the exit status."""
+    return engine(kind, stack).preview()
+
+
+def down(stack: str, kind: str) -> int:
+    """Remove everything of the stack, and return the exit status."""
+    _reached()
+    return engine(kind, stack).down()
+
+
+def status(stack: str, kind: str) -> int:
+    """Show the builds of the stack that are in the cluster."""
+    del kind
+    builds = _builds(_reached(), stack, stack_from_file(stack))
+    console = report.console()
+    if builds:
+        console.print(report.status(builds))
+    else:
+        console.print(f"There is no build of the stack '{stack}' in the cluster.")
+    return 0
+
+
+def _builds(cluster: Cluster, stack: str, args: ImageFactoryArgs) -> list[BuildState]:
+    return cluster.builds(args.get("namespace", DEFAULT_NAMESPACE), f"{PROJECT}.{stack}")
+
+
+def _reached() -> Cluster:
+    """Give the cluster of the current kubeconfig, which has to answer."""
+    try:
+        api = api_client(Access())
+        client.VersionApi(api).get_code(_request_timeout=5)
+    except ConfigException as error:
+        raise CliError(
+            f"there is no cluster: {error}. Make a kubeconfig, or set KUBECONFIG."
+        ) from None
+    except (HTTPError, OSError, client.ApiException) as error:
+        raise CliError(
+            f"no cluster answers at {api.configuration.host} ({_reason(error)}): start it, or "
+            "choose another with `kubectl config use-context`"
+        ) from None
+    return Cluster(Access())
+
+
+def _reason(error: Exception) -> str:
+    return str(getattr(error, "reason", error)).split(": ", 1)[-1]
+
+
+def _cluster_identity() -> str:
+    found: Any = client.CoreV1Api(api_client(Access())).read_namespace("kube-system")
+    return str(found.metadata.uid)
+
+
+def _is_another_cluster(stack: str) -> bool:
+    """Say whether the state was made for another cluster, such as an earlier lab."""
+    known = FOLDER / f"{stack}.cluster"
+    return known.exists() and known.read_text() != _cluster_identity()
+
+
+def _remember_cluster(stack: str) -> None:
+    if FOLDER.is_dir():
+        (FOLDER / f"{stack}.cluster").write_text(_cluster_identity())

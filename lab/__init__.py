@@ -1,0 +1,1 @@
+"""A throw-away, real, single-node Kubernetes on one Linux machine."""

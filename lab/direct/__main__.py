@@ -75,7 +75,7 @@ def down(cluster: Cluster) -> int:
 
 def outputs(cluster: Cluster) -> int:
     """Print the outputs of the last `up`."""
-    print(json.dumps(Memory(cluster).read(OUTPUTS) or {}, indent=2))
+    print(json.dumps(Memory(cluster).read(OUTPUTS) or {}, indent=2, sort_keys=True))
     return 0
 
 
@@ -83,7 +83,7 @@ def write_private(path: Path, value: Any) -> None:
     """Write JSON to a file that only its owner can read: outputs may hold secrets."""
     path.touch(mode=0o600)
     path.chmod(0o600)
-    path.write_text(json.dumps(value, indent=2) + "\n")
+    path.write_text(json.dumps(value, indent=2, sort_keys=True) + "\n")
 
 
 if __name__ == "__main__":

@@ -82,6 +82,10 @@ class Deployment:
         else:
             live = objects.best(siblings, desired)
 
+        # What failed is worth nothing; what succeeded stays until the new one has, too.
+        failed = [obj for obj in siblings if obj != live and objects.condition(obj, "Failed")]
+        if not self._preview:
+            self.cluster.delete(failed)
         if live is not None and not objects.must_replace(desired, live):
             desired["metadata"]["name"] = live["metadata"]["name"]
             if (made := self._update(urn, desired, live, ignored)) is not None:
@@ -91,15 +95,13 @@ class Deployment:
             # The cluster adds to the metadata (uid): those are not known before.
             return Made("", {key: desired[key] for key in desired if key != "metadata"}, step)
         self._report.begin(urn, step)
-        # What failed is worth nothing; what succeeded stays until the new one has, too.
-        self.cluster.delete(obj for obj in siblings if objects.condition(obj, "Failed"))
         if fixed and live:
             self.cluster.delete([live])
         elif not fixed and not by_content:
             desired["metadata"]["name"] = objects.fresh_name(name)
         made = self._ready(self.cluster.apply(desired), step)
         if not by_content:
-            self.cluster.delete(obj for obj in siblings if not objects.condition(obj, "Failed"))
+            self.cluster.delete(obj for obj in siblings if obj not in failed)
         return made
 
     def remove_all_but(self, urns: set[str]) -> None:
@@ -118,7 +120,8 @@ class Deployment:
 
     def _named(self, desired: Object) -> Object | None:
         """Return the live object of this name, refusing one that is not the stack's."""
-        if holds_unknown(desired["metadata"]):
+        metadata = desired["metadata"]
+        if holds_unknown([metadata["name"], metadata.get("namespace")]):
             return None
         live = self.cluster.live(desired)
         if live is None or not live["metadata"].get("deletionTimestamp"):
@@ -131,13 +134,14 @@ class Deployment:
 
     def _siblings(self, urn: str, desired: Object) -> list[Object]:
         """Return the objects that this resource has in the cluster already."""
-        if holds_unknown(desired["metadata"]):
+        namespace = desired["metadata"].get("namespace")
+        if holds_unknown(namespace):
             return []
         found = self.cluster.select(
             desired["apiVersion"],
             desired["kind"],
             f"{objects.LABEL}={self.cluster.stack}",
-            desired["metadata"].get("namespace"),
+            namespace,
         )
         return [
             obj

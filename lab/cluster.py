@@ -32,6 +32,8 @@ from lab.errors import LabError
 from lab.progress import Report
 
 READY_SECONDS = 180.0
+# There is no way to a proxy from the lab's network.
+PROXIES = ("ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY", "all_proxy", "https_proxy", "http_proxy")
 NODE_READY = '{.status.conditions[?(@.type=="Ready")].status}'
 
 
@@ -98,7 +100,9 @@ def exec_argv(command: Sequence[str]) -> list[str]:
         raise LabError("The lab is not running. Start it with `python -m lab up`.")
     programs = gotools.folder_of(gotools.KUBERNETES)
     return [
-        *("nsenter", f"--net=/proc/{init}/ns/net", "--", "env", processes.mark()),
+        *("nsenter", f"--net=/proc/{init}/ns/net", "--", "env"),
+        *(f"--unset={name}" for name in PROXIES),
+        processes.mark(),
         f"KUBECONFIG={paths.kubeconfig()}",
         f"PATH={programs}:{os.environ.get('PATH', os.defpath)}",
         *command,
@@ -289,15 +293,20 @@ def down(told: Report | None = None) -> None:
     if os.geteuid() != 0:
         raise LabError("It needs root: run it as root or with sudo.")
     with _alone(told):
-        was_there = is_running() or paths.run().exists() or cgroups.remaining()
+        was_there = is_running() or paths.run().exists()
         _stop()
-        if not network.unlink():
-            raise LabError(f"The link {addresses.HOST_LINK} does not go away.")
-        if not cgroups.remove():
-            left = ", ".join(str(path) for path in cgroups.remaining())
-            raise LabError(f"These cgroups do not go away: {left}")
+        if not processes.other_home():
+            _remove_from_machine()
         shutil.rmtree(paths.run(), ignore_errors=True)
         told.say("The lab is gone." if was_there else "There is no lab.")
+
+
+def _remove_from_machine() -> None:
+    if not network.unlink():
+        raise LabError(f"The link {addresses.HOST_LINK} does not go away.")
+    if not cgroups.remove():
+        left = ", ".join(str(path) for path in cgroups.remaining())
+        raise LabError(f"These cgroups do not go away: {left}")
 
 
 def _stop() -> None:

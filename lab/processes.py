@@ -36,18 +36,24 @@ def _namespaced_ids(pid: int) -> list[int]:
     return []
 
 
-def init_pid() -> int | None:
-    """Give the process on this machine that is process 1 of the running lab."""
-    run = str(paths.run()).encode()
+def labs() -> dict[Path, int]:
+    """Give the labs that run on this machine: process 1 of each, by the folder of its run."""
+    found = {}
     for pid in _all():
         words = _read(pid, "cmdline").split(b"\0")
-        if (
-            words[-2:] == [run, b""]
-            and words[-3].endswith(INIT)
-            and _namespaced_ids(pid)[1:] == [1]
-        ):
-            return pid
-    return None
+        if len(words) > 2 and words[-3].endswith(INIT) and _namespaced_ids(pid)[1:] == [1]:
+            found[Path(words[-2].decode())] = pid
+    return found
+
+
+def init_pid() -> int | None:
+    """Give the process on this machine that is process 1 of the running lab."""
+    return labs().get(paths.run())
+
+
+def other_home() -> Path | None:
+    """Give the `LAB_HOME` of another lab that runs on this machine."""
+    return next((run.parent for run in labs() if run != paths.run()), None)
 
 
 def part_pid(inner: int) -> int | None:

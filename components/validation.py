@@ -26,6 +26,9 @@ languages, snake_case ones as in Python, and no unknown key."""
 
 T = TypeVar("T")
 
+# pulumi.Input names its parts by forward references, which only these modules resolve.
+_NAMES = {**vars(typing), **vars(pulumi.output)}
+
 _EXPECTED = {
     "string_type": "text",
     "int_type": "a whole number",
@@ -61,8 +64,7 @@ def validate(shape: type[T], value: object, of: str) -> T:
 @cache
 def _adapter(shape: Any) -> TypeAdapter[Any]:
     adapter: TypeAdapter[Any] = TypeAdapter(shape)
-    # pulumi.Input names its parts by forward references, which only these modules resolve.
-    adapter.rebuild(_types_namespace={**vars(typing), **vars(pulumi.output)})
+    adapter.rebuild(_types_namespace=_NAMES)
     return adapter
 
 
@@ -117,7 +119,11 @@ def described(value: object) -> str:
 
 def fields(shape: object) -> list[str]:
     """List the keys of a TypedDict as stack files write them."""
-    return [to_camel(name) for name in get_type_hints(shape)] if is_typeddict(shape) else []
+    return [to_camel(name) for name in _hints(shape)] if is_typeddict(shape) else []
+
+
+def _hints(shape: Any) -> dict[str, Any]:
+    return get_type_hints(shape, localns=_NAMES)
 
 
 def _shape_at(shape: object, path: Path) -> object:
@@ -125,10 +131,8 @@ def _shape_at(shape: object, path: Path) -> object:
         while get_origin(shape) in (NotRequired, Required):
             shape = get_args(shape)[0]
         if is_typeddict(shape):
-            hints: dict[str, Any] = get_type_hints(shape)
-            shape = next(
-                (hint for name, hint in hints.items() if part in (name, to_camel(name))), None
-            )
+            hints = _hints(shape).items()
+            shape = next((hint for name, hint in hints if part in (name, to_camel(name))), None)
         elif get_origin(shape) in (list, dict):
             shape = get_args(shape)[-1]
         else:

@@ -75,8 +75,8 @@ def _context_path(build: Build) -> str:
 
 
 def _mount(folder: str, path: str) -> str:
-    quoted = folder if folder.startswith("/") else f'"$PWD"/{folder}'
-    return f"-v {quoted}:{path}:ro"
+    start = "" if folder.startswith("/") else '"$PWD"/'
+    return f"-v {start}{shlex.quote(folder)}:{shlex.quote(path)}:ro"
 
 
 def _command(mounts: list[str], image: str, args: list[str]) -> str:

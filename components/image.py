@@ -196,7 +196,7 @@ class Image(pulumi.ComponentResource):
             path = f"tar://{CONTEXT_MOUNT}/{ARCHIVE}"
             return path, packed.sha256, [archive_mount(config_map.metadata.name)]
         workspace, path = args["workspace"], given["workspace"]
-        sub_path = str(PurePosixPath(path).relative_to(MOUNT_PATH)).removeprefix(".")
+        sub_path = "/".join(PurePosixPath(path).relative_to(MOUNT_PATH).parts)
         whole = workspace.get("whole", False)
         mount = workspace_mount(
             workspace["claim_name"], MOUNT_PATH if whole else path, "" if whole else sub_path

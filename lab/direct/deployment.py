@@ -7,7 +7,7 @@ from kubernetes.dynamic.exceptions import UnprocessibleEntityError
 from lab.direct import objects
 from lab.direct.cluster import Cluster
 from lab.direct.memory import Memory, stash_key
-from lab.direct.objects import DirectError, Object, Step
+from lab.direct.objects import DirectError, Naming, Object, Step
 from lab.direct.report import Report
 from lab.direct.wire import holds_unknown
 
@@ -68,40 +68,33 @@ class Deployment:
             raise DirectError(f"ignoreChanges of {nested[0]}: only whole top-level keys, here")
         marked = objects.marked(inputs, self.cluster.stack, urn, trigger)
         desired = self.cluster.in_namespace(marked)
-        fixed = "name" in desired["metadata"]
-        by_content = not fixed and desired["kind"] in objects.REPLACED_WITH_THEIR_CONTENT
-        if by_content:
+        naming = objects.naming(desired)
+        if naming is Naming.BY_CONTENT:
             content = {**inputs, "trigger": trigger}
             desired["metadata"]["name"] = objects.content_name(name, content)
-        siblings = [] if fixed else self._siblings(urn, desired)
-        if fixed:
-            live = self._named(desired)
-        elif by_content:
-            same = (o for o in siblings if o["metadata"]["name"] == desired["metadata"]["name"])
-            live = next(same, None)
-        else:
-            live = objects.best(siblings, desired)
-
+        live, others = self._present(urn, desired, naming)
         # What failed is worth nothing; what succeeded stays until the new one has, too.
-        failed = [obj for obj in siblings if obj != live and objects.condition(obj, "Failed")]
+        failed = [obj for obj in others if objects.condition(obj, "Failed")]
         if not self._preview:
             self.cluster.delete(failed)
+        made = None
         if live is not None and not objects.must_replace(desired, live):
             desired["metadata"]["name"] = live["metadata"]["name"]
-            if (made := self._update(urn, desired, live, ignored)) is not None:
-                return made
-        step = Step.REPLACE if live or siblings else Step.CREATE
-        if self._preview:
-            # The cluster adds to the metadata (uid): those are not known before.
-            return Made("", {key: desired[key] for key in desired if key != "metadata"}, step)
-        self._report.begin(urn, step)
-        if fixed and live:
-            self.cluster.delete([live])
-        elif not fixed and not by_content:
-            desired["metadata"]["name"] = objects.fresh_name(name)
-        made = self._ready(self.cluster.apply(desired), step)
-        if not by_content:
-            self.cluster.delete(obj for obj in siblings if obj not in failed)
+            made = self._update(desired, live, ignored)
+        if made is None:
+            step = Step.REPLACE if live or others else Step.CREATE
+            if self._preview:
+                # The cluster adds to the metadata (uid): those are not known before.
+                return Made("", without(desired, {"metadata"}), step)
+            self._report.begin(urn, step)
+            if live and naming is Naming.FIXED:
+                self.cluster.delete([live])
+            elif naming is Naming.FRESH:
+                desired["metadata"]["name"] = objects.fresh_name(name)
+                others += [live] if live else []
+            made = self._ready(self.cluster.apply(desired), step)
+        if naming is Naming.FRESH and not self._preview:
+            self.cluster.delete(obj for obj in others if obj not in failed)
         return made
 
     def remove_all_but(self, urns: set[str]) -> None:
@@ -117,6 +110,20 @@ class Deployment:
             self.memory.keep_only({stash_key(urn) for urn in urns})
         for obj in doomed:
             self._report.end(objects.annotation(obj, objects.URN) or "", Step.DELETE)
+
+    def _present(
+        self, urn: str, desired: Object, naming: Naming
+    ) -> tuple[Object | None, list[Object]]:
+        """Return the live object to go on with, and what else the resource has."""
+        if naming is Naming.FIXED:
+            return self._named(desired), []
+        siblings = self._siblings(urn, desired)
+        if naming is Naming.BY_CONTENT:
+            same = (o for o in siblings if o["metadata"]["name"] == desired["metadata"]["name"])
+            live = next(same, None)
+        else:
+            live = objects.best(siblings, desired)
+        return live, [obj for obj in siblings if obj != live]
 
     def _named(self, desired: Object) -> Object | None:
         """Return the live object of this name, refusing one that is not the stack's."""
@@ -150,7 +157,7 @@ class Deployment:
             and not obj["metadata"].get("deletionTimestamp")
         ]
 
-    def _update(self, urn: str, desired: Object, live: Object, ignored: set[str]) -> Made | None:
+    def _update(self, desired: Object, live: Object, ignored: set[str]) -> Made | None:
         """Update a live object in place; None where the API server says that it cannot be."""
         if holds_unknown(desired):
             return Made(object_id(live), {**live, **without(desired, {"metadata"})}, Step.UPDATE)

@@ -14,9 +14,6 @@ LABEL = "pulumi-kaniko/direct"
 URN = "pulumi-kaniko/urn"
 TRIGGER = "pulumi-kaniko/trigger"
 
-REPLACED_WITH_THEIR_CONTENT = {"ConfigMap", "Secret"}
-"""Kinds that Pulumi replaces when their data change, so that pods start again with the new ones."""
-
 
 class DirectError(LabError):
     """Something the direct deployment cannot or must not do, in words for a person."""
@@ -36,6 +33,22 @@ class Step(Enum):
         self.plan = plan
         self.begun = begun
         self.done = done
+
+
+class Naming(Enum):
+    """Where an object's name comes from."""
+
+    FIXED = "the program"
+    BY_CONTENT = "its content: Pulumi replaces such objects when their data change"
+    FRESH = "chance, once: the object is found again by its URN"
+
+
+def naming(desired: Object) -> Naming:
+    """Tell where the object's name comes from."""
+    if "name" in desired["metadata"]:
+        return Naming.FIXED
+    by_content = desired["kind"] in {"ConfigMap", "Secret"}
+    return Naming.BY_CONTENT if by_content else Naming.FRESH
 
 
 def digest(value: Any) -> str:

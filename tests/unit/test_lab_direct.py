@@ -533,6 +533,20 @@ def test_a_revert_after_a_failure_needs_no_build(lab: Lab) -> None:
     assert lab.outputs == before
 
 
+def test_a_run_that_was_killed_is_taken_up_again(lab: Lab) -> None:
+    lab.up()
+    # The new Job was made, and nothing after it.
+    (name,) = [name for name in lab.server.names("Job") if name.startswith("hello")]
+    orphan = deepcopy(lab.server.objects["batch/v1/Job", "kaniko", name])
+    orphan["metadata"].update(name="hello-orphan", uid="orphan", creationTimestamp=999)
+    orphan["metadata"]["annotations"][objects.TRIGGER] = objects.digest("k2")
+    lab.server.objects["batch/v1/Job", "kaniko", "hello-orphan"] = orphan
+    assert lab.up(key="k2") == 0
+    assert "Job hello unchanged" in lab.text
+    assert lab.outputs["images"]["hello"] == "hello-orphan@orphan"
+    assert name not in lab.server.names("Job")
+
+
 def test_what_the_program_no_longer_has_is_deleted_after_a_success_only(lab: Lab) -> None:
     lab.up(other="true")
     lab.server.failing = {"hello"}

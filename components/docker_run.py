@@ -51,7 +51,7 @@ def docker_run_command_with_login(image: str, build: Build, folder: str) -> str:
         f"kubectl -n {service['namespace']} port-forward "
         f"service/{service['service']} {service['port']}:{service['port']}"
     )
-    return f"{forward} & sleep 2; {run}; kill $!"
+    return f"{forward} & sleep 2; {run}; result=$?; kill $!; (exit $result)"
 
 
 def _on_laptop(build: Build) -> Build:

@@ -147,6 +147,8 @@ def up(told: Report | None = None) -> None:
         LabError: Something on the machine is missing, a build failed, or a part does not start.
     """
     told = told or report()
+    if os.geteuid() != 0:
+        preflight.refuse(preflight.problems())
     with _alone(told):
         if is_running() and _is_complete():
             told.say(f"The lab is running: Kubernetes {versions.KUBERNETES}, node Ready.")

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -217,5 +218,13 @@ def archive(image: NodeImage) -> Archive:
 
 
 def archives() -> list[Archive]:
-    """Give the archives of all images for the node; what they are made of is built already."""
-    return [archive(image) for image in (pause(), busybox(), registry(), kaniko())]
+    """Give the archives of all images for the node, and remove those of earlier ones.
+
+    What they are made of is built already.
+    """
+    current = [archive(image) for image in (pause(), busybox(), registry(), kaniko())]
+    kept = {one.path.parent for one in current}
+    for folder in paths.builds().glob("image-*"):
+        if folder not in kept:
+            shutil.rmtree(folder)
+    return current

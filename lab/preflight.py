@@ -105,8 +105,9 @@ def _cgroups() -> list[str]:
 
 def _disk(needed: int | None) -> list[str]:
     if needed is None:
-        needed = DISK_LATER if paths.builds().exists() else DISK_FIRST
-    folder = next(path for path in (paths.home(), *paths.home().parents) if path.exists())
+        needed = DISK_LATER if os.access(paths.builds(), os.F_OK) else DISK_FIRST
+    folders = (paths.home(), *paths.home().parents)
+    folder = next(folder for folder in folders if os.access(folder, os.F_OK))
     free = shutil.disk_usage(folder).free
     if free < needed:
         return [

@@ -25,7 +25,8 @@ status: $(VENV)/ready ## Show the builds in the cluster: state, step, attempts, 
 	@$(RUN) cli status
 
 test: check $(VENV)/ready-dev ## Run all tests: unit, on the lab's cluster, and with the Pulumi engine.
-	@$(RUN) cli test
+	@$(RUN) lab up
+	@$(RUN) pytest tests/lab tests/engine
 
 check: $(VENV)/ready-dev ## Lint, format, types and unit tests, under a minute.
 	@$(RUN) ruff check .

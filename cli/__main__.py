@@ -1,7 +1,5 @@
 """The command line behind `make`: `python -m cli up | preview | down | status`."""
 
-import os
-import subprocess
 import sys
 from collections.abc import Callable
 from typing import Annotated
@@ -12,14 +10,13 @@ from cli import deploy
 from cli.engine import LAB, prepare_engine
 from cli.errors import CliError
 from lab import cluster as lab
+from lab.enter import entered
 from lab.errors import LabError
 from stack_config import StackConfigError, stack_from_file
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
 Stack = Annotated[str, typer.Option(help="Name of the stack.", envvar="STACK")]
-INSIDE = "KANIKO_ENGINE"
-"""Set where the cluster can be reached: the engine that was chosen outside."""
 
 
 @app.command()
@@ -63,23 +60,16 @@ def _at_cluster(
     stack: str, command: str, start_lab: Callable[[], None], run: Callable[[str, str], int]
 ) -> None:
     """Run a command where the cluster can be reached: the lab's is only in its own network."""
-    if chosen := os.environ.get(INSIDE):
-        raise typer.Exit(run(stack, chosen))
     stack_from_file(stack)
     chosen = prepare_engine(stack) if command != "status" else "none"
-    if stack != LAB:
-        status = run(stack, chosen)
-    else:
+    if stack == LAB:
         start_lab()
-        words = lab.exec_argv([sys.executable, "-m", "cli", command, "--stack", stack])
-        status = subprocess.run(words, env=lab_environment(chosen)).returncode
+        with entered():
+            status = run(stack, chosen)
+    else:
+        status = run(stack, chosen)
     if status:
         raise typer.Exit(status)
-
-
-def lab_environment(chosen: str) -> dict[str, str]:
-    """Make the environment of a command in the lab's network."""
-    return {**os.environ, INSIDE: chosen, "KUBECONFIG": str(lab.kubeconfig())}
 
 
 def main() -> None:

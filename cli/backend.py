@@ -11,6 +11,7 @@ import yaml
 from stack_config import PROJECT, stack_file
 
 FOLDER = Path(".pulumi")
+_STATE = FOLDER / "state" / ".pulumi"
 SALT = "encryptionsalt"
 
 _PASSPHRASE_VARIABLES = ("PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE")
@@ -61,6 +62,27 @@ def _passphrase_file() -> Path:
         path.touch(mode=0o600)
         path.write_text(secrets.token_urlsafe(32))
     return path
+
+
+def has_state(stack: str) -> bool:
+    """Say whether the stack exists in this checkout's own backend."""
+    return (_STATE / "stacks" / PROJECT / f"{stack}.json").exists()
+
+
+def locks() -> list[Path]:
+    """Find the locks of stacks in this checkout's own backend."""
+    return list((_STATE / "locks").rglob("*.json"))
+
+
+def is_stale(lock: Path) -> bool:
+    """Say whether the process that took a lock was killed."""
+    try:
+        os.kill(int(json.loads(lock.read_text())["pid"]), 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, KeyError, ValueError):
+        return False
+    return False
 
 
 def scratch_project() -> Path:

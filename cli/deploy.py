@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from kubernetes import client
 from kubernetes.config import ConfigException
 from rich.console import Console
 from urllib3.exceptions import HTTPError
@@ -12,8 +11,9 @@ from cli.backend import FOLDER
 from cli.engine import LAB, engine
 from cli.errors import CliError
 from cli.greeter import run_pod
+from components.api import Access, Api, ApiException
 from components.build_state import BuildState
-from components.cluster import Access, Cluster, api_client
+from components.cluster import Cluster
 from components.image_factory import ImageFactoryArgs
 from lab import node
 from stack_config import PROJECT, stack_from_file
@@ -34,11 +34,12 @@ def up(stack: str, kind: str) -> int:
     """
     console = report.console()
     args = stack_from_file(stack)
-    cluster = _reached()
+    api = _reached()
+    cluster = Cluster(api)
     before = [build.job for build in _builds(cluster, stack, args)]
     runner = engine(kind, stack)
-    status = runner.up(refresh=_is_another_cluster(stack))
-    _remember_cluster(stack)
+    status = runner.up(refresh=_is_another_cluster(api, stack))
+    _remember_cluster(api, stack)
     outputs = runner.outputs()
     builds = report.newest(_builds(cluster, stack, args))
     images = outputs.get("images", {})
@@ -54,18 +55,18 @@ def up(stack: str, kind: str) -> int:
         console.print("\nSome of it failed. Repair it and run it again: only what failed is tried.")
         return status
     if GREETER in images:
-        status = _greet(console, stack, outputs)
+        status = _greet(console, api, stack, outputs)
     _say_next(console, stack)
     return status
 
 
-def _greet(console: Console, stack: str, outputs: dict[str, Any]) -> int:
+def _greet(console: Console, api: Api, stack: str, outputs: dict[str, Any]) -> int:
     registry = outputs["registry"]
     if stack == LAB:
         node.trust_registry(registry)
     try:
         said = run_pod(
-            outputs["namespace"], outputs["images"][GREETER]["ref"], outputs["pullSecret"]
+            api, outputs["namespace"], outputs["images"][GREETER]["ref"], outputs["pullSecret"]
         )
     except CliError as error:
         if stack == LAB:
@@ -102,7 +103,7 @@ def down(stack: str, kind: str) -> int:
 def status(stack: str, kind: str) -> int:
     """Show the builds of the stack that are in the cluster."""
     del kind
-    builds = _builds(_reached(), stack, stack_from_file(stack))
+    builds = _builds(Cluster(_reached()), stack, stack_from_file(stack))
     console = report.console()
     if builds:
         console.print(report.status(builds))
@@ -115,38 +116,36 @@ def _builds(cluster: Cluster, stack: str, args: ImageFactoryArgs) -> list[BuildS
     return cluster.builds(args.get("namespace", DEFAULT_NAMESPACE), f"{PROJECT}.{stack}")
 
 
-def _reached() -> Cluster:
-    """Give the cluster of the current kubeconfig, which has to answer."""
+def _reached() -> Api:
+    """Give the API of the current kubeconfig's cluster, which has to answer."""
     try:
-        api = api_client(Access())
-        client.VersionApi(api).get_code(_request_timeout=5)
+        api = Api(Access())
     except ConfigException as error:
+        raise CliError(f"there is no cluster: {error}; set KUBECONFIG or make one") from None
+    try:
+        api.get("/version", timeout=5.0)
+    except (HTTPError, OSError, ApiException) as error:
         raise CliError(
-            f"there is no cluster: {error}. Make a kubeconfig, or set KUBECONFIG."
+            f"no cluster answers at {api.host} ({_reason(error)}): start it, or choose another "
+            "with `kubectl config use-context`"
         ) from None
-    except (HTTPError, OSError, client.ApiException) as error:
-        raise CliError(
-            f"no cluster answers at {api.configuration.host} ({_reason(error)}): start it, or "
-            "choose another with `kubectl config use-context`"
-        ) from None
-    return Cluster(Access())
+    return api
 
 
 def _reason(error: Exception) -> str:
     return str(getattr(error, "reason", error)).split(": ", 1)[-1]
 
 
-def _cluster_identity() -> str:
-    found: Any = client.CoreV1Api(api_client(Access())).read_namespace("kube-system")
-    return str(found.metadata.uid)
+def _identity(api: Api) -> str:
+    return str(api.get("/api/v1/namespaces/kube-system")["metadata"]["uid"])
 
 
-def _is_another_cluster(stack: str) -> bool:
+def _is_another_cluster(api: Api, stack: str) -> bool:
     """Say whether the state was made for another cluster, such as an earlier lab."""
     known = FOLDER / f"{stack}.cluster"
-    return known.exists() and known.read_text() != _cluster_identity()
+    return known.exists() and known.read_text() != _identity(api)
 
 
-def _remember_cluster(stack: str) -> None:
+def _remember_cluster(api: Api, stack: str) -> None:
     if FOLDER.is_dir():
-        (FOLDER / f"{stack}.cluster").write_text(_cluster_identity())
+        (FOLDER / f"{stack}.cluster").write_text(_identity(api))

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from pulumi.automation import PulumiCommand
 from semver import VersionInfo
 
-from cli.backend import FOLDER, Backend, backend, config_file, scratch_project
+from cli.backend import Backend, backend, config_file, has_state, is_stale, locks, scratch_project
 from cli.errors import CliError
 from components.engine import OLDEST_ENGINE
 
@@ -126,7 +126,9 @@ class PulumiEngine:
     def run(self, *words: str) -> int:
         """Run a command of the CLI for the stack, with the terminal of this process."""
         self._ensure_stack()
-        return subprocess.run(self._words(*words), env=self._environment).returncode
+        config = ["--config-file", str(config_file(self._stack))] if self._backend.own else []
+        command = ["pulumi", *words, "--stack", self._stack, *config]
+        return subprocess.run(command, env=self._environment).returncode
 
     def up(self, *, refresh: bool) -> int:
         """Deploy; one failed image doesn't stop the others."""
@@ -145,18 +147,19 @@ class PulumiEngine:
 
     def outputs(self) -> dict[str, Any]:
         """Give the outputs, secrets in clear."""
-        words = self._words("stack", "output", "--json", "--show-secrets")
+        words = ["pulumi", "stack", "output", "--json", "--show-secrets", "--stack", self._stack]
         found = subprocess.run(words, env=self._environment, capture_output=True, text=True)
         outputs: dict[str, Any] = json.loads(found.stdout) if found.returncode == 0 else {}
         return outputs
 
-    def _words(self, *words: str) -> list[str]:
-        config = ["--config-file", str(config_file(self._stack))] if self._backend.own else []
-        return ["pulumi", *words, "--stack", self._stack, *config]
+    def _exists(self) -> bool:
+        if self._backend.own:
+            return has_state(self._stack)
+        probe = ["pulumi", "stack", "--stack", self._stack]
+        return subprocess.run(probe, env=self._environment, capture_output=True).returncode == 0
 
     def _ensure_stack(self) -> None:
-        probe = ["pulumi", "stack", "--stack", self._stack]
-        if subprocess.run(probe, env=self._environment, capture_output=True).returncode == 0:
+        if self._exists():
             return
         where = ["-C", str(scratch_project())] if self._backend.own else []
         made = subprocess.run(
@@ -170,24 +173,10 @@ class PulumiEngine:
 
     def _unlock(self) -> None:
         """Free a stack that a killed `up` of this machine has left locked."""
-        if self._backend.own and any(_is_stale(lock) for lock in _locks()):
+        if self._backend.own and any(map(is_stale, locks())):
             print("An earlier run was killed and left the stack locked: it is freed.")
-            self.run("cancel", "--yes")
-
-
-def _locks() -> list[Path]:
-    return list((FOLDER / "state" / ".pulumi" / "locks").rglob("*.json"))
-
-
-def _is_stale(lock: Path) -> bool:
-    try:
-        pid = int(json.loads(lock.read_text())["pid"])
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    except (OSError, KeyError, ValueError):
-        return False
-    return False
+            words = ["pulumi", "cancel", "--yes", "--stack", self._stack]
+            subprocess.run(words, env=self._environment)
 
 
 class DirectEngine:

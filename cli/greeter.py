@@ -1,12 +1,9 @@
 """A pod that runs one of the images, pulled by a node by digest with the pull secret."""
 
 import time
-from typing import Any
-
-from kubernetes import client
 
 from cli.errors import CliError
-from components.cluster import Access, api_client
+from components.api import Api, Object
 
 POD = "greeter"
 TIMEOUT = 60.0
@@ -15,10 +12,11 @@ TIMEOUT = 60.0
 _REFUSED = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName")
 
 
-def run_pod(namespace: str, ref: str, pull_secret: str) -> str:
+def run_pod(api: Api, namespace: str, ref: str, pull_secret: str) -> str:
     """Run a pod of an image to its end and remove it.
 
     Args:
+        api: of the cluster.
         namespace: where it runs.
         ref: the image by digest.
         pull_secret: name of the Secret with the login.
@@ -29,17 +27,17 @@ def run_pod(namespace: str, ref: str, pull_secret: str) -> str:
     Raises:
         CliError: when the node can't pull the image, or the pod fails or takes too long.
     """
-    core: Any = client.CoreV1Api(api_client(Access()))
-    _remove(core, namespace)
-    core.create_namespaced_pod(namespace, _pod(ref, pull_secret))
+    pods = f"/api/v1/namespaces/{namespace}/pods"
+    made = api.create(pods, _pod(ref, pull_secret))
+    path = f"{pods}/{made['metadata']['name']}"
     try:
-        _await(core, namespace)
-        return str(core.read_namespaced_pod_log(POD, namespace)).strip()
+        _await(api, path)
+        return api.text(f"{path}/log").strip()
     finally:
-        _remove(core, namespace)
+        api.delete(path, gracePeriodSeconds=0)
 
 
-def _pod(ref: str, pull_secret: str) -> dict[str, Any]:
+def _pod(ref: str, pull_secret: str) -> Object:
     container = {
         "name": POD,
         "image": ref,
@@ -52,7 +50,7 @@ def _pod(ref: str, pull_secret: str) -> dict[str, Any]:
     return {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {"name": POD},
+        "metadata": {"generateName": f"{POD}-"},
         "spec": {
             "restartPolicy": "Never",
             "automountServiceAccountToken": False,
@@ -62,37 +60,17 @@ def _pod(ref: str, pull_secret: str) -> dict[str, Any]:
     }
 
 
-def _await(core: Any, namespace: str) -> None:
+def _await(api: Api, path: str) -> None:
     end = time.monotonic() + TIMEOUT
     while time.monotonic() < end:
-        found: Any = core.read_namespaced_pod(POD, namespace)
-        if found.status.phase == "Succeeded":
+        status = api.get(path)["status"]
+        if status["phase"] == "Succeeded":
             return
-        if found.status.phase == "Failed":
-            raise CliError(f"the pod {POD} failed: {core.read_namespaced_pod_log(POD, namespace)}")
-        for status in found.status.container_statuses or []:
-            waiting = status.state.waiting
-            if waiting and waiting.reason in _REFUSED:
-                raise CliError(f"the node can't pull the image: {waiting.message}")
-        time.sleep(0.2)
-    raise CliError(f"the pod {POD} was not done after {TIMEOUT:.0f} s")
-
-
-def _remove(core: Any, namespace: str) -> None:
-    try:
-        core.delete_namespaced_pod(POD, namespace, grace_period_seconds=0)
-    except client.ApiException as error:
-        if error.status != 404:
-            raise
-    while _exists(core, namespace):
+        if status["phase"] == "Failed":
+            raise CliError(f"the pod {POD} failed: {api.text(f'{path}/log').strip()}")
+        for container in status.get("containerStatuses", []):
+            waiting = container["state"].get("waiting", {})
+            if waiting.get("reason") in _REFUSED:
+                raise CliError(f"the node can't pull the image: {waiting.get('message')}")
         time.sleep(0.1)
-
-
-def _exists(core: Any, namespace: str) -> bool:
-    try:
-        core.read_namespaced_pod(POD, namespace)
-    except client.ApiException as error:
-        if error.status == 404:
-            return False
-        raise
-    return True
+    raise CliError(f"the pod {POD} was not done after {TIMEOUT:.0f} s")

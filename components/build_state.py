@@ -4,8 +4,8 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
-from typing import Any
 
+from .api import Object
 from .labels import BUILD_KEY, DESTINATION, INSTANCE, PART_OF
 
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
@@ -68,82 +68,97 @@ class BuildState:
     part_of: str
 
 
-def build_state(job: Any, pods: list[Any], log: str = "") -> BuildState:
+def build_state(job: Object, pods: list[Object], log: str = "") -> BuildState:
     """Tell one build's state.
 
     Args:
-        job: a `V1Job` of the Kubernetes client.
-        pods: all the `V1Pod`s of this Job that are still there.
+        job: a Job, as the API server's JSON.
+        pods: all pods of this Job that are still there, likewise.
         log: the end of the newest pod's log, if it runs.
     """
-    newest = max(pods, key=lambda pod: pod.metadata.creation_timestamp, default=None)
+    metadata, status = job["metadata"], job.get("status", {})
+    newest = max(pods, key=lambda pod: str(pod["metadata"]["creationTimestamp"]), default=None)
     ended = condition(job, "Complete", "Failed")
-    annotations = job.metadata.annotations or {}
-    failed = job.status.failed or 0
-    started = len(pods) or failed + (job.status.active or 0) + (job.status.succeeded or 0)
+    failed = status.get("failed", 0)
+    message = ""
     if ended is None:
         state, step = _running(newest, log, retrying=failed > 0)
-    elif ended.type == "Complete":
+    elif ended["type"] == "Complete":
         state, step = State.COMPLETE, ""
     else:
-        state, step = State.FAILED, failure_line(newest) or ended.message or ended.reason or ""
+        state = State.FAILED
+        step = failure_line(newest) or ended.get("message") or ended.get("reason", "")
+        message = _terminated(newest, "message")
     return BuildState(
-        image=job.metadata.labels[INSTANCE],
+        image=metadata["labels"][INSTANCE],
         state=state,
         step=step,
-        attempts=started,
-        started=job.metadata.creation_timestamp,
-        finished=ended.last_transition_time if ended else None,
-        message=_terminated(newest, "message") if state is State.FAILED and newest else "",
+        attempts=len(pods) or failed + status.get("active", 0) + status.get("succeeded", 0),
+        started=_time(metadata["creationTimestamp"]),
+        finished=_time(ended["lastTransitionTime"]) if ended else None,
+        message=message,
         digest=pod_digest(pods) if state is State.COMPLETE else "",
-        build_key=annotations.get(BUILD_KEY, ""),
-        destination=annotations.get(DESTINATION, ""),
-        job=job.metadata.name,
-        part_of=job.metadata.labels[PART_OF],
+        build_key=metadata.get("annotations", {}).get(BUILD_KEY, ""),
+        destination=metadata.get("annotations", {}).get(DESTINATION, ""),
+        job=metadata["name"],
+        part_of=metadata["labels"][PART_OF],
     )
 
 
-def has_ended(job: Any) -> bool:
-    """Say whether a `V1Job` has completed or failed."""
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def has_ended(job: Object) -> bool:
+    """Say whether a Job has completed or failed."""
     return condition(job, "Complete", "Failed") is not None
 
 
-def condition(job: Any, *types: str) -> Any | None:
+def condition(job: Object, *types: str) -> Object | None:
     """Find a Job's condition that holds.
 
     From Kubernetes 1.31 on the first condition of a finished Job is another one, so its place
     says nothing.
 
     Args:
-        job: a `V1Job`.
+        job: a Job, as the API server's JSON.
         types: such as `Complete`, `Failed`.
     """
-    for found in job.status.conditions or []:
-        if found.type in types and found.status == "True":
-            return found
-    return None
+    return _holding(job, *types)
 
 
-def _running(pod: Any | None, log: str, *, retrying: bool) -> tuple[State, str]:
-    if pod is None or (pod.status.phase == "Pending" and not _scheduled(pod)):
+def _holding(of: Object, *types: str) -> Object | None:
+    conditions: list[Object] = of.get("status", {}).get("conditions", [])
+    holding = (found for found in conditions if found["status"] == "True")
+    return next((found for found in holding if found["type"] in types), None)
+
+
+def _running(pod: Object | None, log: str, *, retrying: bool) -> tuple[State, str]:
+    phase = _phase(pod)
+    if pod is None or (phase == "Pending" and not _holding(pod, "PodScheduled")):
         return (State.RETRYING, "waiting for the next attempt") if retrying else (State.QUEUED, "")
-    if pod.status.phase == "Pending":
+    if phase == "Pending":
         return State.PULLING, _waiting(pod)
-    if pod.status.phase == "Failed":
+    if phase == "Failed":
         return State.RETRYING, failure_line(pod)
     step = current_step(log)
     return (State.PUSHING if step.startswith("push") else State.BUILDING), step
 
 
-def _scheduled(pod: Any) -> bool:
-    return any(c.type == "PodScheduled" and c.status == "True" for c in pod.status.conditions or [])
+def _phase(pod: Object | None) -> str:
+    return str(pod.get("status", {}).get("phase", "Pending")) if pod else ""
 
 
-def _waiting(pod: Any) -> str:
-    for status in pod.status.container_statuses or []:
-        waiting = status.state.waiting
-        if waiting and waiting.reason not in (None, "ContainerCreating", "PodInitializing"):
-            return f"{waiting.reason}: {waiting.message or ''}".rstrip(": ")
+def _containers(pod: Object | None, kind: str) -> list[Object]:
+    """Give the container states of one kind: `waiting` or `terminated`."""
+    statuses = pod["status"].get("containerStatuses", []) if pod else []
+    return [status["state"][kind] for status in statuses if kind in status.get("state", {})]
+
+
+def _waiting(pod: Object) -> str:
+    for waiting in _containers(pod, "waiting"):
+        if waiting.get("reason") not in (None, "ContainerCreating", "PodInitializing"):
+            return f"{waiting['reason']}: {waiting.get('message', '')}".rstrip(": ")
     return ""
 
 
@@ -167,21 +182,18 @@ def current_step(log: str) -> str:
     return ""
 
 
-def pod_digest(pods: list[Any]) -> str:
+def pod_digest(pods: list[Object]) -> str:
     """Read the digest that kaniko left as the termination message of the pod that succeeded."""
-    for pod in pods:
-        message = _terminated(pod, "message") if pod.status.phase == "Succeeded" else ""
-        if DIGEST.fullmatch(message):
-            return message
-    return ""
+    messages = (_terminated(pod, "message") for pod in pods if _phase(pod) == "Succeeded")
+    return next((message for message in messages if DIGEST.fullmatch(message)), "")
 
 
-def failure_line(pod: Any | None) -> str:
+def failure_line(pod: Object | None) -> str:
     """Say in one line why a pod failed: its reason, or the last line that kaniko wrote."""
     if pod is None:
         return ""
-    if pod.status.reason:
-        return f"{pod.status.reason}: {pod.status.message or ''}".rstrip(": ")
+    if reason := pod["status"].get("reason"):
+        return f"{reason}: {pod['status'].get('message', '')}".rstrip(": ")
     reason = _terminated(pod, "reason")
     lines = _terminated(pod, "message").splitlines()
     if reason not in ("", "Error"):
@@ -192,8 +204,6 @@ def failure_line(pod: Any | None) -> str:
     return lines[-1] if lines else ""
 
 
-def _terminated(pod: Any, field: str) -> str:
-    for status in pod.status.container_statuses or []:
-        if status.state.terminated:
-            return (getattr(status.state.terminated, field) or "").strip()
-    return ""
+def _terminated(pod: Object | None, field: str) -> str:
+    ended = _containers(pod, "terminated")
+    return str(ended[0].get(field, "")).strip() if ended else ""

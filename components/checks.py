@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from .context import ContextError, archive
 from .mistakes import Mistake, nearest
 from .reference import parse, tag_problem
-from .source import ContextArgs, ImageSource
+from .source import BuildOptions, ContextArgs, ImageSource
 from .workspace import MOUNT_PATH
 
 IMAGE_REFERENCE = "images/"
@@ -41,12 +41,15 @@ def check_source(source: ImageSource) -> list[Mistake]:
     for index, tag in enumerate(source.get("tags", [])):
         if problem := tag_problem(tag):
             mistakes.append(Mistake(("tags", index), problem))
-    deadline = source.get("active_deadline_seconds", 1)
-    if deadline < 1:
-        mistakes.append(
-            Mistake(("activeDeadlineSeconds",), f"must be 1 second or more, found {deadline}")
-        )
-    return mistakes
+    return [*mistakes, *check_options(source)]
+
+
+def check_options(options: BuildOptions) -> list[Mistake]:
+    """Check what one image or all images of a stack choose of how kaniko runs."""
+    deadline = options.get("active_deadline_seconds", 1)
+    if deadline >= 1:
+        return []
+    return [Mistake(("activeDeadlineSeconds",), f"must be 1 second or more, found {deadline}")]
 
 
 def _check_context(context: ContextArgs, dockerfile: str) -> list[Mistake]:

@@ -34,7 +34,7 @@ def config_json(logins: Iterable[Login]) -> str:
         JSON that is the same for the same logins in any order.
     """
     auths = {
-        _key(login["registry"]): {
+        auth_key(login["registry"]): {
             "auth": base64.b64encode(f"{login['username']}:{login['password']}".encode()).decode()
         }
         for login in logins
@@ -42,5 +42,6 @@ def config_json(logins: Iterable[Login]) -> str:
     return json.dumps({"auths": auths}, sort_keys=True)
 
 
-def _key(registry: str) -> str:
+def auth_key(registry: str) -> str:
+    """Give the key under which the login of a registry stands."""
     return DOCKER_HUB_KEY if registry in _DOCKER_HUB_NAMES else registry

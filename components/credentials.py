@@ -8,7 +8,7 @@ from pydantic import with_config
 from typing_extensions import TypedDict
 
 from .claim import ClaimArgs, claim
-from .config_json import Login, config_json
+from .config_json import Login, auth_key, config_json
 from .engine import child_options, require_engine
 from .labels import labels
 from .mistakes import InvalidArgs, Mistake
@@ -148,11 +148,11 @@ def check_logins(logins: list[LoginArgs]) -> list[Mistake]:
         path = ("logins", index, "registry")
         if problem := host_problem(registry):
             mistakes.append(Mistake(path, problem))
-        if registry in seen:
-            mistakes.append(
-                Mistake(path, f"logins[{seen[registry]}] is for '{registry}' too; keep one")
-            )
-        seen[registry] = index
+        key = auth_key(registry)
+        if key in seen:
+            problem = f"logins[{seen[key]}] is for '{registry}' too; keep one"
+            mistakes.append(Mistake(path, problem))
+        seen.setdefault(key, index)
     return mistakes
 
 

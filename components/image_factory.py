@@ -12,11 +12,12 @@ from .checks import (
     check_destination,
     check_graph,
     check_name,
+    check_options,
     check_source,
     referred_image,
 )
 from .claim import ClaimArgs
-from .credentials import Credentials, CredentialsSettings
+from .credentials import Credentials, CredentialsSettings, check_logins
 from .engine import child_options, require_engine
 from .image import Image, ImageArgs
 from .labels import labels
@@ -227,7 +228,10 @@ def checked_factory(args: object, of: str) -> ImageFactoryArgs:
     """
     checked = validate(ImageFactoryArgs, args, of)
     positions: dict[str, int] = {}
-    mistakes: list[Mistake] = []
+    mistakes = check_options(checked)
+    logins = checked.get("credentials", {}).get("logins", [])
+    for found in check_logins(logins):
+        mistakes.append(Mistake(("credentials", *found.path), found.problem))
     if checked.get("storage") == EFS_STORAGE:
         problem = (
             "'efs' is not there yet: a later release makes the file system and its class; until "

@@ -299,8 +299,16 @@ def down(told: Report | None = None) -> None:
         _stop()
         if not processes.other_home():
             _remove_from_machine()
-        shutil.rmtree(paths.run(), ignore_errors=True)
+        _remove_run()
         told.say("The lab is gone." if was_there else "There is no lab.")
+
+
+def _remove_run() -> None:
+    """Remove the folder of the run; a kill in between leaves none that looks usable."""
+    if paths.run().exists():
+        paths.run().rename(paths.home() / f"removed-{os.getpid()}")
+    for folder in paths.home().glob("removed-*"):
+        shutil.rmtree(folder)
 
 
 def _remove_from_machine() -> None:

@@ -1,5 +1,7 @@
 """The link between the machine and the lab, on the machine's side."""
 
+import ipaddress
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -11,7 +13,14 @@ LINKS = Path("/sys/class/net")
 
 
 def is_linked() -> bool:
-    """Say whether the machine's end of the link is there."""
+    """Say whether the machine's end of the link is there, with the last of its routes."""
+    network = int(ipaddress.ip_network(addresses.SERVICES).network_address)
+    destination = f"{socket.htonl(network):08X}"
+    routes = Path("/proc/net/route").read_text().splitlines()
+    return any(line.split()[:2] == [addresses.HOST_LINK, destination] for line in routes)
+
+
+def _is_there() -> bool:
     return (LINKS / addresses.HOST_LINK).exists()
 
 
@@ -25,7 +34,7 @@ def link(init: int) -> None:
         LabError: The kernel refuses.
     """
     name = addresses.HOST_LINK
-    if not is_linked():
+    if not _is_there():
         peer = ("peer", "name", addresses.NODE_LINK, "netns", str(init))
         _ip("link", "add", name, "type", "veth", *peer)
     _ip("address", "replace", f"{addresses.HOST}/{addresses.LINK_PREFIX}", "dev", name)
@@ -44,7 +53,7 @@ def unlink(timeout: float = 10.0) -> bool:
         Whether it is gone.
     """
     deadline = time.monotonic() + timeout
-    while is_linked():
+    while _is_there():
         subprocess.run(_command("link", "delete", addresses.HOST_LINK), capture_output=True)
         if time.monotonic() > deadline:
             return False

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from cli import deploy
-from cli.engine import LAB, prepare_engine
+from cli.engine import LAB, PulumiEngine, prepare_engine
 from cli.errors import CliError
 from lab import cluster as lab
 from lab.enter import entered
@@ -49,6 +49,17 @@ def down(
         typer.echo("The lab isn't running, so nothing of its stack is either.")
     if with_lab:
         lab.down()
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def pulumi(context: typer.Context, stack: Stack = LAB) -> None:
+    """Run the Pulumi CLI for the stack as `make` does: `python -m cli pulumi stack output`."""
+
+    def run(stack: str, kind: str) -> int:
+        del kind
+        return PulumiEngine(stack).run(*context.args)
+
+    _at_cluster(stack, "pulumi", _need_lab, run)
 
 
 def _need_lab() -> None:

@@ -338,9 +338,10 @@ def known_digest(digest: str, name: str, job: Any) -> str:
     """
     if digest or pulumi.runtime.is_dry_run():
         return digest
+    made, namespace = job["name"], job["namespace"]
     raise pulumi.RunError(
-        f"image '{name}': the pod of Job {job.name} was gone before its digest could be read, or "
+        f"image '{name}': the pod of Job {made} was gone before its digest could be read, or "
         "the kubeconfig is of another cluster than the Kubernetes provider's (see `kubeconfig` "
         "and `kubeContext`). To build it again: "
-        f"kubectl -n {job.namespace} delete job {job.name}; pulumi refresh; pulumi up"
+        f"kubectl -n {namespace} delete job {made}; pulumi refresh; pulumi up"
     )

@@ -1,5 +1,6 @@
 """A copy of the program that a test may change, deployed on the lab by one engine."""
 
+import base64
 import json
 import os
 import re
@@ -19,6 +20,7 @@ from lab import cluster
 
 ROOT = Path(__file__).resolve().parents[1]
 NAMESPACE = "kaniko-test"
+REGISTRY = f"kaniko-registry.{NAMESPACE}.svc.cluster.local:5000"
 STACK_FILE = "stacks/Pulumi.lab.yaml"
 
 _COPIED = ("Pulumi.yaml", "__main__.py", "stack_config.py", "images.yaml", "stacks", "examples")
@@ -118,6 +120,17 @@ def kubectl(*words: str) -> str:
         text=True,
     )
     return found.stdout
+
+
+def registry_password() -> str:
+    """Read the password of the registry's login from the pull secret."""
+    words = ["-n", NAMESPACE, "get", "secrets", "-o", "json"]
+    for secret in json.loads(kubectl(*words))["items"]:
+        if secret["type"] == "kubernetes.io/dockerconfigjson":
+            config = json.loads(base64.b64decode(secret["data"][".dockerconfigjson"]))
+            login = base64.b64decode(config["auths"][REGISTRY]["auth"]).decode()
+            return login.partition(":")[2]
+    raise AssertionError("there is no pull secret")
 
 
 def digests(output: str) -> Mapping[str, str]:

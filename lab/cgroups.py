@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 
 from lab import addresses
+from lab.errors import LabError
 
 ROOT = Path("/sys/fs/cgroup")
 NEEDED = ("cpu", "memory", "pids")
@@ -19,22 +20,25 @@ def controllers() -> set[str]:
     """Give the controllers that can be used."""
     if is_unified():
         return set((ROOT / "cgroup.controllers").read_text().split())
-    return {
-        name
-        for folder in ROOT.glob("*")
-        if folder.is_dir() and not folder.is_symlink() and (folder / "cgroup.procs").exists()
-        for name in folder.name.split(",")
-    }
+    return {name for hierarchy in _hierarchies() for name in hierarchy.name.split(",")}
 
 
 def _hierarchies() -> list[Path]:
     if is_unified():
         return [ROOT]
-    return [path for path in ROOT.glob("*") if (path / "cgroup.procs").exists()]
+    return [
+        folder
+        for folder in ROOT.glob("*")
+        if (folder / "cgroup.procs").exists() and not folder.is_symlink()
+    ]
 
 
 def create() -> None:
-    """Make the lab's subtree, which the kubelet wants to find."""
+    """Make the lab's subtree, which the kubelet wants to find.
+
+    Raises:
+        LabError: The controllers can't be passed on to it.
+    """
     for hierarchy in _hierarchies():
         group = hierarchy / addresses.CGROUP
         if is_unified():
@@ -50,7 +54,13 @@ def create() -> None:
 def _enable(group: Path) -> None:
     there = (group / "cgroup.controllers").read_text().split()
     wanted = " ".join(f"+{name}" for name in USED if name in there)
-    (group / "cgroup.subtree_control").write_text(wanted)
+    try:
+        (group / "cgroup.subtree_control").write_text(wanted)
+    except OSError as error:
+        raise LabError(
+            f"The controllers of {group} can't be used: {error.strerror}. "
+            "In a container, use the cgroup namespace of the host."
+        ) from error
 
 
 def remaining() -> list[Path]:

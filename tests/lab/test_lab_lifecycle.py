@@ -147,6 +147,9 @@ def test_a_second_up_is_ready_within_thirty_seconds(without_lab: dict[str, set[s
     assert answer.returncode == 0, answer.stderr
     assert cluster.is_ready()
     assert seconds < 30
+    now = machine()
+    seen = {name for name in now if now[name] - without_lab[name]}
+    assert {"namespaces", "interfaces", "routes", "cgroups", "runs"} <= seen
 
 
 def test_up_on_a_running_lab_returns_within_two_seconds() -> None:

@@ -6,8 +6,9 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -264,13 +265,24 @@ def build(tools: Iterable[GoTool], report: Report) -> None:
     Raises:
         LabError: A build failed; the text holds the compiler's last lines.
     """
-    todo = missing(tools)
+    stop = threading.Event()
     with ThreadPoolExecutor(max_workers=2) as pool:
-        for result in [pool.submit(_build, tool, report) for tool in todo]:
-            result.result()
+        results = [pool.submit(_build, tool, report, stop) for tool in missing(tools)]
+        for result in as_completed(results):
+            if result.exception():
+                stop.set()
+    errors = [error for result in results if (error := result.exception())]
+    for error in sorted(errors, key=lambda error: isinstance(error, _StoppedError)):
+        raise error
 
 
-def _build(tool: GoTool, report: Report) -> None:
+class _StoppedError(LabError):
+    """A build that was ended because another one failed."""
+
+
+def _build(tool: GoTool, report: Report, stop: threading.Event) -> None:
+    if stop.is_set():
+        raise _StoppedError
     with report.step(f"Build {tool.title}"), files.whole_folder(folder_of(tool)) as unfinished:
         source = unfinished / "source"
         source.mkdir()
@@ -279,23 +291,39 @@ def _build(tool: GoTool, report: Report) -> None:
             (source / "main.go").write_text(tool.main)
         packages = [f"{tool.module}/{name}".removesuffix("/.") for name in tool.packages] or ["."]
         flags = ["-mod=mod", "-trimpath", "-buildvcs=false", "-ldflags", tool.linker_flags()]
-        answer = subprocess.run(
-            [
-                *("setpriv", "--pdeathsig", "KILL", "--", toolchain().program, "build"),
-                *(*flags, "-o", f"{unfinished}/", *packages),
-            ],
-            cwd=source,
-            env={
-                **os.environ,
-                **dict(toolchain().environment),
-                "CGO_ENABLED": "0",
-                "GOTOOLCHAIN": "local",
-                "GOWORK": "off",
-            },
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        if answer.returncode:
-            last_lines = "\n".join(answer.stderr.strip().splitlines()[-15:])
+        errors = _go(["build", *flags, "-o", f"{unfinished}/", *packages], source, stop)
+        if errors is not None:
+            last_lines = "\n".join(errors.strip().splitlines()[-15:])
             raise LabError(f"Building {tool.title} failed:\n{last_lines}")
+
+
+def _go(words: list[str], folder: Path, stop: threading.Event) -> str | None:
+    """Run the Go command; it ends with this process, however that ends.
+
+    Returns:
+        What it wrote, when it failed.
+    """
+    process = subprocess.Popen(
+        ["setpriv", "--pdeathsig", "KILL", "--", toolchain().program, *words],
+        cwd=folder,
+        env={
+            **os.environ,
+            **dict(toolchain().environment),
+            "CGO_ENABLED": "0",
+            "GOTOOLCHAIN": "local",
+            "GOWORK": "off",
+        },
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while True:
+        try:
+            _, errors = process.communicate(timeout=0.5)
+        except subprocess.TimeoutExpired:
+            if stop.is_set():
+                process.kill()
+                process.communicate()
+                raise _StoppedError from None
+        else:
+            return errors if process.returncode else None

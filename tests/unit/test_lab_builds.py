@@ -1,11 +1,16 @@
 """The lab's builds: what names them, and that a kill never leaves half of one."""
 
 import dataclasses
+import io
+import time
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from lab import files, gotools, paths, versions
+from lab.errors import LabError
+from lab.progress import Report
 
 
 def test_a_build_is_named_by_version_and_toolchain() -> None:
@@ -100,3 +105,47 @@ def test_lab_home_is_in_the_cache_of_the_user_unless_named(monkeypatch: pytest.M
 
     monkeypatch.setenv("LAB_HOME", "/else/where")
     assert paths.home() == Path("/else/where")
+
+
+@pytest.fixture
+def go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A script in the place of the Go command."""
+    script = tmp_path / "go"
+    script.touch(0o755)
+    toolchain = gotools.Toolchain(script, "go1.26.6")
+    monkeypatch.setattr(gotools, "toolchain", lambda: toolchain)
+    monkeypatch.setenv("LAB_HOME", str(tmp_path / "home"))
+    return script
+
+
+def test_a_tool_is_built_once(go: Path, tmp_path: Path) -> None:
+    go.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/calls\n')
+    report = Report(tmp_path / "times.json", Console(file=io.StringIO()))
+
+    gotools.build([gotools.COREDNS], report)
+    gotools.build([gotools.COREDNS], report)
+
+    (call,) = (tmp_path / "calls").read_text().splitlines()
+    assert call.startswith("build -mod=mod -trimpath")
+    assert gotools.missing([gotools.COREDNS]) == []
+    source = gotools.folder_of(gotools.COREDNS) / "source"
+    assert "github.com/coredns/coredns/plugin/kubernetes" in (source / "main.go").read_text()
+
+
+def test_a_build_that_fails_stops_the_others_and_shows_the_last_lines(
+    go: Path, tmp_path: Path
+) -> None:
+    go.write_text(
+        "#!/bin/sh\n"
+        'case "$PWD" in *kaniko*) echo "main.go:1: no such thing" >&2; exit 1 ;; esac\n'
+        "exec sleep 60\n"
+    )
+    report = Report(tmp_path / "times.json", Console(file=io.StringIO()))
+    started = time.monotonic()
+
+    with pytest.raises(LabError, match=r"(?s)Building kaniko .* failed:.*no such thing"):
+        gotools.build(gotools.ALL, report)
+
+    assert time.monotonic() - started < 10
+    assert gotools.missing(gotools.ALL) == list(gotools.ALL)
+    assert not list(paths.builds().iterdir())

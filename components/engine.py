@@ -2,7 +2,7 @@
 
 import pulumi
 
-OLDEST_ENGINE = "3.259.0"
+OLDEST_ENGINE = "3.260.0"
 """The oldest version that was tested. One without `replacementTrigger` drops it silently, and no
 image would ever be built again."""
 

@@ -250,8 +250,9 @@ def checked_factory(args: object, of: str) -> ImageFactoryArgs:
             own.append(Mistake(("name",), problem))
         positions.setdefault(image["name"], index)
         mistakes += [Mistake(("images", index, *found.path), found.problem) for found in own]
+    last = {image["name"]: index for index, image in enumerate(checked["images"])}
     for found in check_graph({image["name"]: image for image in checked["images"]}):
-        index = positions[str(found.path[0])]
+        index = last[str(found.path[0])]
         mistakes.append(Mistake(("images", index, *found.path[1:]), found.problem))
     if mistakes:
         raise InvalidArgs(of, mistakes)

@@ -17,6 +17,9 @@ from cli.errors import CliError
 from components.engine import OLDEST_ENGINE
 
 LAB = "lab"
+_WITH_CONFIG = {"config", "destroy", "preview", "refresh", "up"}
+"""The commands that read the stack's configuration."""
+
 CLI_VERSION = OLDEST_ENGINE
 """The version that is installed where there is none: the one that was tested."""
 
@@ -126,7 +129,8 @@ class PulumiEngine:
     def run(self, *words: str) -> int:
         """Run a command of the CLI for the stack, with the terminal of this process."""
         self._ensure_stack()
-        config = ["--config-file", str(config_file(self._stack))] if self._backend.own else []
+        needs_config = self._backend.own and words[0] in _WITH_CONFIG
+        config = ["--config-file", str(config_file(self._stack))] if needs_config else []
         command = ["pulumi", *words, "--stack", self._stack, *config]
         return subprocess.run(command, env=self._environment).returncode
 

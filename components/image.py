@@ -129,8 +129,9 @@ class Image(pulumi.ComponentResource):
             mounts.append(credentials_mount(credentials["claim_name"]))
         executor_image = checked.get("executor_image", DEFAULT_IMAGE)
         build = _resolved_build(checked, context)
+        dockerfile_part = _dockerfile_part(checked)
         parts = pulumi.Output.all(build=build, context=context_part).apply(
-            lambda known: _parts(known["build"], known["context"], executor_image)
+            lambda known: _parts(known["build"], known["context"], dockerfile_part, executor_image)
         )
         self.build_key = parts.apply(build_key)
         self.tags = build.apply(lambda known: list(known.destinations))
@@ -297,10 +298,18 @@ def _destinations(destination: Reference, tags: list[str]) -> list[str]:
     return list(dict.fromkeys([first, *more]))
 
 
-def _parts(build: Build, context: object, executor_image: str) -> Parts:
+def _dockerfile_part(args: ImageArgs) -> list[str]:
+    # Its content is in the context's part too; here it says that it is the Dockerfile that changed.
+    path = args.get("dockerfile", "Dockerfile")
+    directory = args["context"].get("directory")
+    content = Path(directory, path).read_text(errors="replace") if directory else ""
+    return [path, fingerprint(content)]
+
+
+def _parts(build: Build, context: object, dockerfile: object, executor_image: str) -> Parts:
     return {
         "context": context,
-        "dockerfile": build.dockerfile,
+        "dockerfile": dockerfile,
         "build-args": build.build_args,
         "registry-maps": build.registry_maps,
         "destinations": build.destinations,

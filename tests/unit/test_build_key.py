@@ -53,7 +53,10 @@ def test_a_release_must_not_change_which_parts_make_the_key() -> None:
         insecure_registries=["registry.example.com"],
         registry_maps={"index.docker.io": "mirror.example.com"},
     )
-    assert build_key(_parts(build, "0" * 64, "kaniko:v1")) == "v1-ddf779950c6336e07e5628ca1acc7bed"
+    assert (
+        build_key(_parts(build, "0" * 64, ["Dockerfile", "1" * 32], "kaniko:v1"))
+        == "v1-71bb6b2eed0fb2aaa617240f8220836b"
+    )
 
 
 def test_the_order_of_map_keys_rebuilds_nothing() -> None:

@@ -26,6 +26,8 @@ KUBERNETES_LIBRARIES = (
     *("mount-utils", "pod-security-admission"),
 )
 
+# Debug information would be dropped when linking: not making it saves a sixth of the time.
+COMPILER_FLAGS = ("-mod=mod", "-trimpath", "-buildvcs=false", "-gcflags=all=-dwarf=false")
 COREDNS_PLUGINS = ("bind", "errors", "kubernetes", "template")
 
 
@@ -290,7 +292,7 @@ def _build(tool: GoTool, report: Report, stop: threading.Event) -> None:
         if tool.main:
             (source / "main.go").write_text(tool.main)
         packages = [f"{tool.module}/{name}".removesuffix("/.") for name in tool.packages] or ["."]
-        flags = ["-mod=mod", "-trimpath", "-buildvcs=false", "-ldflags", tool.linker_flags()]
+        flags = [*COMPILER_FLAGS, "-ldflags", tool.linker_flags()]
         errors = _go(["build", *flags, "-o", f"{unfinished}/", *packages], source, stop)
         if errors is not None:
             last_lines = "\n".join(errors.strip().splitlines()[-15:])

@@ -15,7 +15,7 @@ from lab import addresses, cgroups, debian, paths, processes
 from lab.errors import LabError
 
 GIGABYTE = 10**9
-DISK_FIRST = 9 * GIGABYTE
+DISK_FIRST = 14 * GIGABYTE
 DISK_LATER = 3 * GIGABYTE
 NETWORK = ipaddress.ip_network("198.18.0.0/15")
 

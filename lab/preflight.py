@@ -17,6 +17,7 @@ from lab.errors import LabError
 GIGABYTE = 10**9
 DISK_FIRST = 14 * GIGABYTE
 DISK_LATER = 3 * GIGABYTE
+CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 NETWORK = ipaddress.ip_network("198.18.0.0/15")
 
 # Program and the Debian package that has it.
@@ -70,7 +71,10 @@ def problems(disk: int | None = None) -> list[str]:
     """
     if sys.platform != "linux":
         return ["- This is no Linux. Use a Linux machine or a virtual one."]
-    found = [*_root(), *_programs(), *_cgroups(), *_disk(disk), *_network(), *_folder()]
+    found = [
+        *(*_root(), *_programs(), *_certificates(), *_cgroups()),
+        *(*_disk(disk), *_network(), *_folder()),
+    ]
     return [f"- {line}" for line in found]
 
 
@@ -91,6 +95,12 @@ def _programs() -> list[str]:
         return ["There is no apt-get: the node comes from Debian packages, use Debian or Ubuntu."]
     packages = " ".join(sorted(set(missing.values())))
     return [f"Missing: {', '.join(missing)}. Run `apt-get install {packages}`."]
+
+
+def _certificates() -> list[str]:
+    if CERTIFICATES.exists() or {"SSL_CERT_FILE", "SSL_CERT_DIR"} & set(os.environ):
+        return []
+    return ["No CA certificates for downloads: run `apt-get install ca-certificates`."]
 
 
 def _cgroups() -> list[str]:

@@ -21,6 +21,7 @@ def _suitable_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: Succeeded())
     monkeypatch.setattr(cgroups, "controllers", lambda: {"cpu", "memory", "pids"})
+    monkeypatch.setattr(preflight, "CERTIFICATES", tmp_path)
     monkeypatch.setattr(preflight, "_routes", list)
     monkeypatch.setattr(processes, "labs", dict)
 
@@ -76,6 +77,18 @@ def test_a_machine_without_apt_is_told_what_to_use(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(shutil, "which", lambda _: None)
 
     assert "use Debian or Ubuntu" in only_problem(disk=0)
+
+
+def test_missing_certificates_come_with_their_package(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(preflight, "CERTIFICATES", tmp_path / "none")
+    monkeypatch.setenv("SSL_CERT_FILE", "/some/file")
+    assert preflight.problems(disk=0) == []
+
+    monkeypatch.delenv("SSL_CERT_FILE")
+    monkeypatch.delenv("SSL_CERT_DIR", raising=False)
+    assert "apt-get install ca-certificates" in only_problem(disk=0)
 
 
 def test_missing_cgroup_controllers_are_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -122,13 +122,13 @@ def build_order(images: Mapping[str, ImageSource]) -> Iterable[str]:
     Raises:
         graphlib.CycleError: when they build on each other in a circle.
     """
+    # Lists, since the order of a set is another one in each run.
     bases = {
-        name: {
+        name: [
             base
             for value in source.get("build_args", {}).values()
-            if (base := referred_image(value))
-        }
-        & images.keys()
+            if (base := referred_image(value)) and base in images
+        ]
         for name, source in images.items()
     }
     return list(TopologicalSorter(bases).static_order())

@@ -9,13 +9,14 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Protocol
 
+import bcrypt
 import grpc  # type: ignore[import-untyped]
 import pulumi
 import pytest
 from google.protobuf import empty_pb2, struct_pb2  # type: ignore[import-untyped]
 from pulumi.runtime import rpc
 from pulumi.runtime.mocks import MockMonitor, Mocks
-from pulumi.runtime.proto import engine_pb2, resource_pb2
+from pulumi.runtime.proto import engine_pb2, resource_pb2, source_pb2
 from pulumi.runtime.settings import Settings, configure
 from semver import VersionInfo
 
@@ -40,6 +41,7 @@ IMAGE = "kaniko:index:Image"
 REGISTRY = "kaniko:index:Registry"
 WORKSPACE = "kaniko:index:Workspace"
 
+_gensalt = bcrypt.gensalt
 _ROOT = "pulumi:pulumi:Stack"
 _SIGNATURE = rpc._special_sig_key
 _SECRET = rpc._special_secret_sig
@@ -303,42 +305,50 @@ class Deploy(Protocol):
         """
 
 
-@pytest.fixture
-def deploy(monkeypatch: pytest.MonkeyPatch) -> Deploy:
+@pytest.fixture(scope="session")
+def deploy() -> Deploy:
     """Run programs without an engine, a cluster or a network."""
+    return _deploy
 
-    def run(
-        program: Callable[[], object],
-        *,
-        preview: bool = False,
-        engine: str = OLDEST_ENGINE,
-        digests: Mapping[str, str] | None = None,
-        strays: list[str] | None = None,
-        created: str = "2999-01-01T00:00:00Z",
-    ) -> Deployed:
-        deployed = Deployed()
-        reader = _Reader(digests or {}, strays or [])
-        seen = SimpleNamespace(add=lambda *known: deployed.watched.append(known[:3]))
-        monkeypatch.setattr(image_module, "cluster", lambda access: reader)
-        monkeypatch.setattr(image_module, "watch", lambda access: seen)
-        configure(
-            Settings(
-                project=PROJECT,
-                stack=STACK,
-                monitor=_Monitor(deployed, preview=preview, created=created),
-                engine=_Engine(engine, deployed),
-                dry_run=preview,
-            )
+
+def _deploy(
+    program: Callable[[], object],
+    *,
+    preview: bool = False,
+    engine: str = OLDEST_ENGINE,
+    digests: Mapping[str, str] | None = None,
+    strays: list[str] | None = None,
+    created: str = "2999-01-01T00:00:00Z",
+) -> Deployed:
+    deployed = Deployed()
+    reader = _Reader(digests or {}, strays or [])
+    watch = SimpleNamespace(add=lambda *known: deployed.watched.append(known[:3]))
+    configure(
+        Settings(
+            project=PROJECT,
+            stack=STACK,
+            monitor=_Monitor(deployed, preview=preview, created=created),
+            engine=_Engine(engine, deployed),
+            dry_run=preview,
         )
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(image_module, "cluster", lambda access: reader)
+        patch.setattr(image_module, "watch", lambda access: watch)
+        # Both take most of the time and matter to nobody here.
+        patch.setattr(bcrypt, "gensalt", _cheap_salt)
+        patch.setattr(pulumi.runtime.resource, "_get_stack_trace", source_pb2.StackTrace)
         _run(program)
-        return deployed
+    return deployed
 
-    return run
+
+def _cheap_salt(rounds: int) -> bytes:
+    return _gensalt(min(rounds, 4))
 
 
 def _run(program: Callable[[], object]) -> None:
     loop, executor = asyncio.new_event_loop(), ThreadPoolExecutor(max_workers=4)
-    # What a failed program leaves unawaited is no news.
+    # What a program that failed leaves unawaited is no news.
     loop.set_exception_handler(lambda loop, context: None)
     loop.set_default_executor(executor)
     asyncio.set_event_loop(loop)
@@ -349,6 +359,10 @@ def _run(program: Callable[[], object]) -> None:
     try:
         loop.run_until_complete(pulumi.runtime.run_in_stack(run))
     finally:
+        left = asyncio.all_tasks(loop)
+        for task in left:
+            task.cancel()
+        loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
         executor.shutdown()
         loop.close()
         asyncio.set_event_loop(None)
@@ -364,8 +378,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def hello(folder: Path) -> str:
     """A build context, as its path relative to the current folder."""
-    context = folder / "hello"
-    context.mkdir()
-    (context / "Dockerfile").write_text("FROM busybox:stable\nCOPY greeting /\n")
-    (context / "greeting").write_text("hello\n")
-    return "hello"
+    return context(folder / "hello").name
+
+
+def context(folder: Path) -> Path:
+    """Write a small build context."""
+    folder.mkdir()
+    (folder / "Dockerfile").write_text("FROM busybox:stable\nCOPY greeting /\n")
+    (folder / "greeting").write_text("hello\n")
+    return folder

@@ -171,6 +171,13 @@ def test_images_are_built_after_those_they_build_on() -> None:
     assert list(build_order(images)) == ["first", "middle", "last"]
 
 
+def test_the_order_is_the_same_in_every_run() -> None:
+    # Outputs are written in it: another order would be a change where nothing has changed.
+    bases = [f"base{number}" for number in range(20)]
+    images = {"top": on(*bases), **{base: on() for base in bases}}
+    assert list(build_order(images)) == [*bases, "top"]
+
+
 def test_a_path_is_written_as_people_write_it() -> None:
     assert dotted(("images", 2, "context", "directory")) == "images[2].context.directory"
     assert dotted(()) == ""

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from components.build_key import build_key, fingerprint
@@ -78,6 +78,7 @@ def test_each_part_rebuilds(part: str) -> None:
     assert build_key({key: PARTS[key] for key in PARTS if key != part}) != build_key(PARTS)
 
 
+@settings(max_examples=40, deadline=None)
 @given(JSON)
 def test_a_key_is_a_valid_tag_and_label_value(value: object) -> None:
     key = build_key({"any": value})

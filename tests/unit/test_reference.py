@@ -1,7 +1,7 @@
 """Where images are pushed: what users may write as a destination."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from components.reference import DOCKER_HUB, Reference, host_problem, parse, tag_problem
@@ -63,12 +63,14 @@ def test_a_bad_destination_is_told_with_what_is_allowed(text: str, told: str) ->
     assert repr(text) in str(caught.value) or text in str(caught.value)
 
 
+@settings(max_examples=30, deadline=None)
 @given(st.from_regex(r"[a-z0-9]{1,9}(\.[a-z]{2,5}){1,2}(:[1-9][0-9]{1,3})?", fullmatch=True))
 def test_a_destination_survives_being_written_and_read_again(host: str) -> None:
     reference = Reference(host, "team/app", "v1")
     assert parse(str(reference)) == reference
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.text())
 def test_no_text_ends_in_another_error_than_a_refusal(text: str) -> None:
     try:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import pulumi
 from pulumi_kubernetes import core
 
+from .claim import claim_volume
 from .credentials import CLAIM_NAME as CREDENTIALS_VOLUME
 from .credentials import CONFIG_JSON
 from .executor import CAPABILITIES, CONTEXT_MOUNT, CREDENTIALS_MOUNT, DIGEST_FILE
@@ -47,7 +48,7 @@ def workspace_mount(claim_name: pulumi.Input[str], mount_path: str, sub_path: st
         sub_path: the folder on the volume; empty for all of it.
     """
     return Mount(
-        _claim_volume(WORKSPACE_VOLUME, claim_name),
+        claim_volume(WORKSPACE_VOLUME, claim_name, read_only=True),
         core.v1.VolumeMountArgs(
             name=WORKSPACE_VOLUME, mount_path=mount_path, sub_path=sub_path or None, read_only=True
         ),
@@ -61,7 +62,7 @@ def credentials_mount(claim_name: pulumi.Input[str]) -> Mount:
         claim_name: of the credentials.
     """
     return Mount(
-        _claim_volume(CREDENTIALS_VOLUME, claim_name),
+        claim_volume(CREDENTIALS_VOLUME, claim_name, read_only=True),
         core.v1.VolumeMountArgs(
             name=CREDENTIALS_VOLUME,
             mount_path=CREDENTIALS_MOUNT,
@@ -112,13 +113,4 @@ def build_pod(
             )
         ],
         volumes=[mount.volume for mount in mounts],
-    )
-
-
-def _claim_volume(name: str, claim_name: pulumi.Input[str]) -> core.v1.VolumeArgs:
-    return core.v1.VolumeArgs(
-        name=name,
-        persistent_volume_claim=core.v1.PersistentVolumeClaimVolumeSourceArgs(
-            claim_name=claim_name, read_only=True
-        ),
     )

@@ -71,3 +71,19 @@ def claim(
         ),
         opts=opts,
     )
+
+
+def claim_volume(
+    name: str, claim_name: pulumi.Input[str], *, read_only: bool = False
+) -> core.v1.VolumeArgs:
+    """Make the volume by which a pod uses a claim.
+
+    Args:
+        name: of the volume in the pod.
+        claim_name: of the claim.
+        read_only: for everything in the pod.
+    """
+    source = core.v1.PersistentVolumeClaimVolumeSourceArgs(
+        claim_name=claim_name, read_only=read_only or None
+    )
+    return core.v1.VolumeArgs(name=name, persistent_volume_claim=source)

@@ -7,7 +7,7 @@ from pulumi_kubernetes import core, meta
 from pydantic import with_config
 from typing_extensions import TypedDict
 
-from .claim import ClaimArgs, claim
+from .claim import ClaimArgs, claim, claim_volume
 from .config_json import Login, auth_key, config_json
 from .engine import child_options, require_engine
 from .labels import labels
@@ -183,11 +183,6 @@ def _writer_pod(
             core.v1.VolumeArgs(
                 name="login", secret=core.v1.SecretVolumeSourceArgs(secret_name=secret_name)
             ),
-            core.v1.VolumeArgs(
-                name=CLAIM_NAME,
-                persistent_volume_claim=core.v1.PersistentVolumeClaimVolumeSourceArgs(
-                    claim_name=claim_name
-                ),
-            ),
+            claim_volume(CLAIM_NAME, claim_name),
         ],
     )

@@ -8,7 +8,7 @@ import pulumi
 from pulumi_kubernetes import apps, core, meta
 from pydantic import with_config
 
-from .claim import ClaimArgs, claim
+from .claim import ClaimArgs, claim, claim_volume
 from .credentials import LoginArgs
 from .engine import child_options, require_engine
 from .labels import labels
@@ -212,12 +212,7 @@ def _pod(
             )
         ],
         volumes=[
-            core.v1.VolumeArgs(
-                name="data",
-                persistent_volume_claim=core.v1.PersistentVolumeClaimVolumeSourceArgs(
-                    claim_name=claim_name
-                ),
-            ),
+            claim_volume("data", claim_name),
             core.v1.VolumeArgs(
                 name="auth", secret=core.v1.SecretVolumeSourceArgs(secret_name=secret_name)
             ),

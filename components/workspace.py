@@ -8,7 +8,7 @@ from pydantic import with_config
 from typing_extensions import TypedDict
 
 from .build_key import fingerprint
-from .claim import ClaimArgs, claim
+from .claim import ClaimArgs, claim, claim_volume
 from .engine import child_options, require_engine
 from .labels import labels
 from .run_to_completion import run_to_completion
@@ -139,12 +139,5 @@ def _loader_pod(loader: LoaderArgs, claim_name: pulumi.Input[str]) -> core.v1.Po
                 ),
             )
         ],
-        volumes=[
-            core.v1.VolumeArgs(
-                name=CLAIM_NAME,
-                persistent_volume_claim=core.v1.PersistentVolumeClaimVolumeSourceArgs(
-                    claim_name=claim_name
-                ),
-            )
-        ],
+        volumes=[claim_volume(CLAIM_NAME, claim_name)],
     )

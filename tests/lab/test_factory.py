@@ -2,11 +2,14 @@
 
 import base64
 import json
+import time
+import urllib.error
 import urllib.request
 
 import pytest
 
 from components.build_state import DIGEST
+from lab.enter import entered
 from tests.project import NAMESPACE, REGISTRY, Project, digests, kubectl, registry_password, result
 
 pytestmark = pytest.mark.lab
@@ -167,8 +170,16 @@ def _digest_in_registry(image: str, digest: str) -> str:
             "application/vnd.oci.image.manifest.v1+json",
         },
     )
-    with urllib.request.urlopen(request, timeout=10) as answer:
-        return str(answer.headers["Docker-Content-Digest"])
+    end = time.monotonic() + 15
+    while True:
+        try:
+            with entered(), urllib.request.urlopen(request, timeout=10) as answer:
+                return str(answer.headers["Docker-Content-Digest"])
+        except urllib.error.URLError:
+            # The pod is ready a moment before the Service knows it.
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.5)
 
 
 def _on_claim(claim: str, script: str) -> str:

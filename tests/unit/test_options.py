@@ -63,18 +63,41 @@ def plain(request: pytest.FixtureRequest, deploy: Deploy) -> Deployed:
     return deploy(lambda: request.param(None))
 
 
+@pytest.fixture(scope="module", params=COMPONENTS, ids=lambda make: make.__name__)
+def chosen(request: pytest.FixtureRequest, deploy: Deploy) -> Deployed:
+    """Each component in turn, with the options that a caller may choose."""
+    seen: list[str] = []
+
+    def program() -> None:
+        pulumi.export("seen", seen)
+        opts = pulumi.ResourceOptions(
+            parent=pulumi.ComponentResource("their:index:Stack", "outer"),
+            depends_on=[pulumi.Stash("first", input="x")],
+            protect=True,
+            providers=[kubernetes.Provider("theirs", kubeconfig="{}")],
+            aliases=[pulumi.Alias(name="before")],
+            transformations=[lambda given: seen.append(given.name)],
+        )
+        request.param(opts)
+
+    return deploy(program)
+
+
 def made(deployed: Deployed) -> Registered:
-    (found,) = [
-        known
-        for known in deployed.resources
-        if known.name == "made" and known.type.startswith("kaniko:") and "$" not in known.urn
-    ]
+    """The component itself."""
+    components = [known for known in deployed.resources if known.type.startswith("kaniko:")]
+    (found,) = [known for known in components if known.name == "made"]
     return found
 
 
 def objects(deployed: Deployed) -> list[Registered]:
     """What a provider makes, below the component."""
     return [known for known in deployed.below(made(deployed)) if not known.is_component]
+
+
+def ours(deployed: Deployed) -> list[Registered]:
+    """What is in the cluster, below the component."""
+    return [known for known in objects(deployed) if known.type.startswith("kubernetes:")]
 
 
 def test_every_resource_is_below_the_component(plain: Deployed) -> None:
@@ -96,78 +119,54 @@ def test_every_declared_output_is_registered_under_its_schema_name(plain: Deploy
     assert set(made(plain).outputs or {}) == declared
 
 
-@every_component
-def test_every_child_waits_for_what_the_caller_depends_on(deploy: Deploy, make: Make) -> None:
-    def program() -> None:
-        first = pulumi.Stash("first", input="x")
-        make(pulumi.ResourceOptions(depends_on=[first]))
-
-    deployed = deploy(program)
-    first = deployed.one(STASH, "first")
-    for known in objects(deployed):
-        assert first.urn in known.waits_for, known.name
+def test_every_child_waits_for_what_the_caller_depends_on(chosen: Deployed) -> None:
+    first = chosen.one(STASH, "first")
+    assert [known.name for known in objects(chosen) if first.urn not in known.waits_for] == []
 
 
-@every_component
-def test_protection_reaches_every_child(deploy: Deploy, make: Make) -> None:
-    deployed = deploy(lambda: make(pulumi.ResourceOptions(protect=True)))
-    assert [known.name for known in objects(deployed) if not known.request.protect] == []
+def test_protection_reaches_every_child(chosen: Deployed) -> None:
+    assert [known.name for known in objects(chosen) if not known.request.protect] == []
 
 
-@every_component
-@pytest.mark.parametrize("as_list", [True, False])
-def test_the_callers_provider_reaches_every_object(
-    deploy: Deploy, make: Make, as_list: bool
-) -> None:
-    def program() -> None:
-        provider = kubernetes.Provider("theirs", kubeconfig="{}")
-        opts = (
-            pulumi.ResourceOptions(providers=[provider])
-            if as_list
-            else pulumi.ResourceOptions(provider=provider)
-        )
-        make(opts)
-
-    deployed = deploy(program)
-    for known in objects(deployed):
-        if known.type.startswith("kubernetes:"):
-            assert "::theirs::" in known.request.provider, known.name
+def test_the_callers_provider_reaches_every_object(chosen: Deployed) -> None:
+    assert [
+        known.name for known in ours(chosen) if "::theirs::" not in known.request.provider
+    ] == []
 
 
-@every_component
-def test_aliases_of_the_component_reach_the_engine(deploy: Deploy, make: Make) -> None:
-    deployed = deploy(lambda: make(pulumi.ResourceOptions(aliases=[pulumi.Alias(name="before")])))
-    (alias,) = made(deployed).request.aliases
+def test_aliases_of_the_component_reach_the_engine(chosen: Deployed) -> None:
+    (alias,) = made(chosen).request.aliases
     assert alias.spec.name == "before"
 
 
+def test_transformations_see_every_child(chosen: Deployed) -> None:
+    below = chosen.below(made(chosen))
+    seen = ["made", *(known.name for known in below)]
+    assert sorted(chosen.exports["seen"]) == sorted(seen)
+
+
+def test_the_component_may_have_a_parent_of_the_callers(chosen: Deployed) -> None:
+    outer = chosen.one("their:index:Stack")
+    assert [child.name for child in chosen.children_of(outer)] == ["made"]
+
+
 @every_component
-def test_transformations_see_every_child(deploy: Deploy, make: Make) -> None:
-    seen: list[str] = []
-
-    def label(args: pulumi.ResourceTransformationArgs) -> None:
-        seen.append(args.name)
-
-    deployed = deploy(lambda: make(pulumi.ResourceOptions(transformations=[label])))
-    below = deployed.below(made(deployed))
-    assert sorted(seen) == sorted([made(deployed).name, *(known.name for known in below)])
-
-
-@every_component
-def test_the_component_may_have_a_parent_of_the_callers(deploy: Deploy, make: Make) -> None:
+def test_one_provider_for_the_component_is_one_for_its_children(deploy: Deploy, make: Make) -> None:
     def program() -> None:
-        outer = pulumi.ComponentResource("their:index:Stack", "outer")
-        make(pulumi.ResourceOptions(parent=outer))
+        provider = kubernetes.Provider("theirs", kubeconfig="{}")
+        make(pulumi.ResourceOptions(provider=provider))
 
-    deployed = deploy(program)
-    outer = deployed.one("their:index:Stack")
-    assert [child.name for child in deployed.children_of(outer)] == ["made"]
+    deployed = deploy(program, preview=True)
+    found = {
+        known.name: known for known in objects(deployed) if known.type.startswith("kubernetes:")
+    }
+    assert [name for name in found if "::theirs::" not in found[name].request.provider] == []
 
 
 @every_component
 def test_a_preview_of_a_new_stack_reaches_its_end(deploy: Deploy, make: Make) -> None:
-    real, shown = deploy(lambda: make(None)), deploy(lambda: make(None), preview=True)
-    assert [known.urn for known in shown.resources] == [known.urn for known in real.resources]
+    real, shown = (deploy(lambda: make(None), preview=preview) for preview in (False, True))
+    assert {known.urn for known in shown.resources} == {known.urn for known in real.resources}
 
 
 @every_component

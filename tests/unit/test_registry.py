@@ -26,15 +26,20 @@ def deployed_with(deploy: Deploy, **more: Any) -> Deployed:
     return deploy(lambda: Registry("registry", args))
 
 
-def test_its_address_is_that_of_its_service_in_the_cluster(deploy: Deploy) -> None:
-    deployed = deployed_with(deploy)
-    outputs = deployed.one(REGISTRY).outputs
+@pytest.fixture(scope="module")
+def plain(deploy: Deploy) -> Deployed:
+    """The registry without any choice."""
+    return deployed_with(deploy)
+
+
+def test_its_address_is_that_of_its_service_in_the_cluster(plain: Deployed) -> None:
+    outputs = plain.one(REGISTRY).outputs
     assert outputs is not None
     assert outputs["host"] == "kaniko-registry.kaniko.svc.cluster.local:5000"
-    service = deployed.one(SERVICE)
+    service = plain.one(SERVICE)
     assert service.inputs["metadata"]["name"] == "kaniko-registry"
     assert [port["port"] for port in service.inputs["spec"]["ports"]] == [5000]
-    labels = deployed.one(DEPLOYMENT).inputs["spec"]["template"]["metadata"]["labels"]
+    labels = plain.one(DEPLOYMENT).inputs["spec"]["template"]["metadata"]["labels"]
     assert service.inputs["spec"]["selector"] == labels
 
 
@@ -56,8 +61,8 @@ def test_who_pushes_waits_until_it_answers(deploy: Deploy) -> None:
     assert needed <= deployed.one(STASH, "user").waits_for
 
 
-def test_probes_need_no_login(deploy: Deploy) -> None:
-    container = deployed_with(deploy).one(DEPLOYMENT).container
+def test_probes_need_no_login(plain: Deployed) -> None:
+    container = plain.one(DEPLOYMENT).container
     for probe in ("readinessProbe", "livenessProbe"):
         assert container[probe]["httpGet"] == {"path": "/", "port": 5000}
 
@@ -72,8 +77,8 @@ def test_images_lie_on_a_claim_that_one_pod_mounts_at_a_time(deploy: Deploy) -> 
     assert deployment.container["image"] == "mirror/registry:3"
 
 
-def test_it_runs_without_root_privileges_or_a_token_of_the_cluster(deploy: Deploy) -> None:
-    deployment = deployed_with(deploy).one(DEPLOYMENT)
+def test_it_runs_without_root_privileges_or_a_token_of_the_cluster(plain: Deployed) -> None:
+    deployment = plain.one(DEPLOYMENT)
     assert deployment.pod["automountServiceAccountToken"] is False
     assert deployment.pod["securityContext"]["runAsNonRoot"] is True
     assert deployment.container["securityContext"] == {
@@ -83,30 +88,27 @@ def test_it_runs_without_root_privileges_or_a_token_of_the_cluster(deploy: Deplo
     }
 
 
-def test_it_lets_nobody_in_without_the_login(deploy: Deploy) -> None:
-    deployed = deployed_with(deploy)
-    container = deployed.one(DEPLOYMENT).container
+def test_it_lets_nobody_in_without_the_login(plain: Deployed) -> None:
+    container = plain.one(DEPLOYMENT).container
     environment = {variable["name"]: variable["value"] for variable in container["env"]}
     assert environment["REGISTRY_AUTH"] == "htpasswd"
     file = environment["REGISTRY_AUTH_HTPASSWD_PATH"]
-    mount = deployed.one(DEPLOYMENT).mounts[file.rpartition("/")[0]]
+    mount = plain.one(DEPLOYMENT).mounts[file.rpartition("/")[0]]
     assert mount["volume"]["secret"] == {"secretName": "registry-htpasswd-1a2b3c4d"}
     assert mount["readOnly"] is True
 
 
-def test_the_password_is_a_secret_everywhere(deploy: Deploy) -> None:
-    deployed = deployed_with(deploy)
-    component = deployed.one(REGISTRY)
+def test_the_password_is_a_secret_everywhere(plain: Deployed) -> None:
+    component = plain.one(REGISTRY)
     assert component.secret_outputs == {"password"}
-    assert deployed.one(STASH, "registry-password").secrets == {"input"}
-    assert deployed.one(STASH, "registry-htpasswd").secrets == {"input"}
-    assert deployed.one(SECRET).secrets == {"stringData"}
+    assert plain.one(STASH, "registry-password").secrets == {"input"}
+    assert plain.one(STASH, "registry-htpasswd").secrets == {"input"}
+    assert plain.one(SECRET).secrets == {"stringData"}
 
 
-def test_the_password_is_nowhere_in_clear_but_in_its_stash(deploy: Deploy) -> None:
-    deployed = deployed_with(deploy)
-    password = deployed.one(STASH, "registry-password").inputs["input"]
-    for known in deployed.resources:
+def test_the_password_is_nowhere_in_clear_but_in_its_stash(plain: Deployed) -> None:
+    password = plain.one(STASH, "registry-password").inputs["input"]
+    for known in plain.resources:
         if known.name != "registry-password":
             assert password not in json.dumps(known.inputs)
 
@@ -121,16 +123,15 @@ def test_the_password_is_made_once_and_kept(deploy: Deploy) -> None:
     assert one.trigger is None
 
 
-def test_the_hash_is_kept_too_and_made_anew_only_for_another_password(deploy: Deploy) -> None:
-    deployed = deployed_with(deploy)
-    password = deployed.one(STASH, "registry-password").inputs["input"]
-    kept = deployed.one(STASH, "registry-htpasswd")
+def test_the_hash_is_kept_too_and_made_anew_only_for_another_password(plain: Deployed) -> None:
+    password = plain.one(STASH, "registry-password").inputs["input"]
+    kept = plain.one(STASH, "registry-htpasswd")
     assert kept.ignored == ["input"]
     assert kept.trigger == password
     name, _, hashed = kept.inputs["input"].strip().partition(":")
     assert name == "kaniko"
     assert bcrypt.checkpw(password.encode(), hashed.encode())
-    assert deployed.one(SECRET).inputs["stringData"] == {"htpasswd": kept.inputs["input"]}
+    assert plain.one(SECRET).inputs["stringData"] == {"htpasswd": kept.inputs["input"]}
 
 
 def test_credentials_take_its_login(deploy: Deploy) -> None:
@@ -148,9 +149,8 @@ def test_credentials_take_its_login(deploy: Deploy) -> None:
     assert stash.secrets == {"input"}
 
 
-@pytest.mark.parametrize("password", ["x", "with:colon", "ä" * 36])
-def test_a_line_of_the_password_file_checks_its_password(password: str) -> None:
-    name, _, hashed = htpasswd("me", password).strip().partition(":")
+def test_a_line_of_the_password_file_checks_its_password_and_no_other() -> None:
+    name, _, hashed = htpasswd("me", "with:colon and ä").strip().partition(":")
     assert name == "me"
-    assert bcrypt.checkpw(password.encode(), hashed.encode())
+    assert bcrypt.checkpw("with:colon and ä".encode(), hashed.encode())
     assert not bcrypt.checkpw(b"another", hashed.encode())

@@ -1,8 +1,6 @@
 """A stack's configuration and the catalogue: how they join, and how mistakes in them are told."""
 
 import json
-import os
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -472,21 +470,3 @@ def test_the_command_line_ends_with_the_mistakes_alone_and_touches_nothing(
     assert str(caught.value.code).startswith(told)
     assert capsys.readouterr().out == ""
     assert sorted(folder.rglob("*")) == before
-
-
-def test_a_process_that_was_given_mistakes_fails_without_a_traceback(
-    write: Write, folder: Path
-) -> None:
-    write(EVERYTHING)
-    found = subprocess.run(
-        [sys.executable, "-m", "cli", "up", "--stack", "lab"],
-        cwd=folder,
-        env={"PATH": os.environ["PATH"], "HOME": str(folder), "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert found.returncode == 1
-    assert found.stderr.startswith("error: stack 'lab' has 6 mistakes:\n")
-    assert "Traceback" not in found.stderr
-    assert found.stdout == ""

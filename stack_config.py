@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,8 @@ def _own(config: Mapping[str, Any]) -> dict[str, Any]:
 def _decoded(value: Any) -> Any:
     # The engine hands maps and lists over as JSON.
     if isinstance(value, str) and value[:1] in ("{", "["):
-        return json.loads(value)
+        with suppress(json.JSONDecodeError):
+            return json.loads(value)
     return _without_secure(value)
 
 
@@ -123,7 +125,8 @@ def _join(catalogue: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, 
 def _line(
     mistake: Mistake, stack: str, values: Mapping[str, Any], catalogue: Mapping[str, Any]
 ) -> str:
-    if _depth(values, mistake.path) > _depth(catalogue, mistake.path):
+    depth = _depth(values, mistake.path)
+    if depth and depth >= _depth(catalogue, mistake.path):
         return f"{stack_file(stack)}: {PROJECT}:{dotted(mistake.path)}: {mistake.problem}"
     return f"{CATALOGUE}: {dotted(mistake.path)}: {mistake.problem}"
 

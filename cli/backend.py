@@ -59,8 +59,11 @@ def _logged_in() -> bool:
 def _passphrase_file() -> Path:
     path = FOLDER / "passphrase"
     if not path.exists():
-        path.touch(mode=0o600)
-        path.write_text(secrets.token_urlsafe(32))
+        # A run that is killed meanwhile must not leave an empty passphrase behind.
+        made = path.with_suffix(".new")
+        made.touch(mode=0o600)
+        made.write_text(secrets.token_urlsafe(32))
+        made.replace(path)
     return path
 
 
@@ -80,7 +83,7 @@ def is_stale(lock: Path) -> bool:
         os.kill(int(json.loads(lock.read_text())["pid"]), 0)
     except ProcessLookupError:
         return True
-    except (OSError, KeyError, ValueError):
+    except (OSError, KeyError, TypeError, ValueError):
         return False
     return False
 

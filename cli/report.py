@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from components.build_state import BuildState, State
+from components.build_state import DIGEST, BuildState, State
 
 FAILURE_LINES = 10
 """How many of kaniko's last lines are shown of a failed build."""
@@ -32,7 +32,7 @@ def results(
     table = _table("image", "digest", "result")
     for image in sorted({*digests, *builds}):
         build = builds.get(image)
-        table.add_row(image, digests.get(image) or "-", _result(build, earlier))
+        _add_row(table, image, digests.get(image) or "-", _result(build, earlier))
     return table
 
 
@@ -58,7 +58,7 @@ def status(builds: Sequence[BuildState]) -> Table:
     for build in builds:
         since = datetime.now(UTC) - build.started
         words = (build.image, build.state.value, build.step, str(build.attempts))
-        table.add_row(*words, duration(since), build.digest or "-")
+        _add_row(table, *words, duration(since), build.digest or "-")
     return table
 
 
@@ -69,12 +69,21 @@ def _table(*columns: str) -> Table:
     return table
 
 
+def _add_row(table: Table, *cells: str) -> None:
+    # As Text: what kaniko writes may look like rich's markup.
+    table.add_row(*(Text(cell) for cell in cells))
+
+
 def failures(builds: Iterable[BuildState]) -> list[Text]:
     """Tell each failed build: its image, and the last lines that kaniko wrote."""
     told = []
     for build in builds:
         if build.state is State.FAILED:
-            lines = build.message.splitlines()[-FAILURE_LINES:] or [build.step]
+            # kaniko leaves the digest there before it pushes; the step says what went wrong.
+            written = "" if DIGEST.fullmatch(build.message) else build.message
+            lines = written.splitlines()[-FAILURE_LINES:]
+            if build.step not in lines:
+                lines.append(build.step)
             head = f"image '{build.image}' failed in attempt {build.attempts}:"
             told.append(Text("\n".join([head, *(f"  {line}" for line in lines)])))
     return told

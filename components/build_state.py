@@ -87,7 +87,9 @@ def build_state(job: Object, pods: list[Object], log: str = "") -> BuildState:
         state, step = State.COMPLETE, ""
     else:
         state = State.FAILED
-        step = failure_line(newest) or ended.get("message") or ended.get("reason", "")
+        late = ended.get("reason") == "DeadlineExceeded"
+        told = ended.get("message") or ended.get("reason", "")
+        step = told if late else failure_line(newest) or told
         message = _terminated(newest, "message")
     return BuildState(
         image=metadata["labels"][INSTANCE],

@@ -1,7 +1,7 @@
 """What the types alone can't say of arguments: paths, names, references between images."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path, PurePosixPath
 
@@ -88,21 +88,25 @@ def referred_image(value: object) -> str | None:
     return None
 
 
-def check_graph(images: Mapping[str, ImageSource]) -> list[Mistake]:
+def check_graph(
+    images: Mapping[str, ImageSource], names: Collection[str] | None = None
+) -> list[Mistake]:
     """Check what images say of each other: unknown names and cycles.
 
     Args:
         images: by name.
+        names: all that there are, when that is more: images with other mistakes.
 
     Returns:
         Mistakes whose path begins with the image's name.
     """
+    known = images.keys() if names is None else names
     mistakes = []
     for name, source in images.items():
         for argument, value in source.get("build_args", {}).items():
             base = referred_image(value)
-            if base is not None and base not in images:
-                problem = f"there is no image '{base}'; {nearest(base, images)}"
+            if base is not None and base not in known:
+                problem = f"there is no image '{base}'; {nearest(base, known)}"
                 mistakes.append(Mistake((name, "buildArgs", argument), problem))
     try:
         build_order(images)

@@ -39,6 +39,7 @@ class ClaimArgs(TypedDict):
 
 
 def claim(
+    name: str,
     args: ClaimArgs,
     *,
     default_name: str,
@@ -50,6 +51,7 @@ def claim(
     """Register a claim.
 
     Args:
+        name: logical name.
         args: what the caller chose.
         default_name: name of the claim when none was chosen.
         default_size: size when none was chosen.
@@ -57,11 +59,11 @@ def claim(
         labels: on the claim.
         opts: parent and the like.
     """
-    name = args.get("claim_name", default_name)
+    claim_name = args.get("claim_name", default_name)
     modes = args.get("access_modes", [AccessMode.READ_WRITE_ONCE])
     return core.v1.PersistentVolumeClaim(
         name,
-        metadata=meta.v1.ObjectMetaArgs(name=name, namespace=namespace, labels=labels),
+        metadata=meta.v1.ObjectMetaArgs(name=claim_name, namespace=namespace, labels=labels),
         spec=core.v1.PersistentVolumeClaimSpecArgs(
             access_modes=[mode.value for mode in modes],
             storage_class_name=args.get("storage_class"),

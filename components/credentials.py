@@ -108,6 +108,7 @@ class Credentials(pulumi.ComponentResource):
             opts=child_options(self, opts),
         )
         volume = claim(
+            f"{name}-claim",
             checked,
             default_name=CLAIM_NAME,
             default_size="1Gi",

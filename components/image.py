@@ -59,6 +59,9 @@ class CredentialsVolumeArgs(TypedDict):
 class ImageArgs(ImageSource):
     """Arguments of `Image`."""
 
+    name: NotRequired[str]
+    """Name of the image in labels, messages and `NAME.tar`; the logical name when absent."""
+
     namespace: pulumi.Input[str]
     """Namespace of the build."""
 
@@ -123,7 +126,7 @@ class Image(pulumi.ComponentResource):
         checked = _checked(name, args)
         super().__init__("kaniko:index:Image", name, {}, opts)
         require_engine()
-        self._name, self._opts = name, opts
+        self._name, self._image, self._opts = name, checked.get("name", name), opts
         context, context_part, mounts = self._context(checked)
         if credentials := checked.get("credentials"):
             mounts.append(credentials_mount(credentials["claim_name"]))
@@ -138,7 +141,7 @@ class Image(pulumi.ComponentResource):
         job = run_to_completion(
             name,
             namespace=checked["namespace"],
-            labels=labels(BUILD, name),
+            labels=labels(BUILD, self._image),
             annotations=_annotations(parts, self.build_key, self.tags),
             trigger=self.build_key,
             pod=build_pod(
@@ -164,7 +167,7 @@ class Image(pulumi.ComponentResource):
         )
         folder = checked["context"].get("directory", PurePosixPath(context).name)
         self.docker_run_command = build.apply(
-            lambda known: docker_run_command(name, executor_image, known, folder)
+            lambda known: docker_run_command(self._image, executor_image, known, folder)
         )
         self.docker_run_command_with_login = build.apply(
             lambda known: docker_run_command_with_login(executor_image, known, folder)
@@ -189,7 +192,7 @@ class Image(pulumi.ComponentResource):
             config_map = core.v1.ConfigMap(
                 f"{self._name}-context",
                 metadata=meta.v1.ObjectMetaArgs(
-                    namespace=args["namespace"], labels=labels(BUILD, self._name)
+                    namespace=args["namespace"], labels=labels(BUILD, self._image)
                 ),
                 binary_data={ARCHIVE: base64.b64encode(packed.data).decode()},
                 immutable=True,
@@ -214,9 +217,9 @@ class Image(pulumi.ComponentResource):
 
     def _watch(self, access: Access, namespace: pulumi.Input[str]) -> None:
         if not pulumi.runtime.is_dry_run():
-            part_of = labels(BUILD, self._name)[PART_OF]
+            part_of = labels(BUILD, self._image)[PART_OF]
             pulumi.Output.from_input(namespace).apply(
-                lambda known: watch(access).add(known, self._name, part_of, self)
+                lambda known: watch(access).add(known, self._image, part_of, self)
             )
 
     def _digest(self, access: Access, job: Any) -> pulumi.Output[str]:
@@ -233,7 +236,7 @@ class Image(pulumi.ComponentResource):
             ),
         )
         return pulumi.Output.all(kept.output, job.metadata).apply(
-            lambda known: known_digest(known[0], self._name, known[1])
+            lambda known: known_digest(known[0], self._image, known[1])
         )
 
     def _read_digest(self, access: Access, job: Any) -> str:
@@ -244,8 +247,8 @@ class Image(pulumi.ComponentResource):
         if datetime.fromisoformat(job.creation_timestamp) < _PROGRAM_START:
             for stray in reader.strays(job.namespace, job.labels, job.uid):
                 pulumi.log.warn(
-                    f"image '{self._name}': Job {stray} is left over from an `up` that was killed; "
-                    f"remove it with: kubectl -n {job.namespace} delete job {stray}"
+                    f"image '{self._image}': Job {stray} is left over from an `up` that was "
+                    f"killed; remove it with: kubectl -n {job.namespace} delete job {stray}"
                 )
         return digest
 
@@ -253,7 +256,7 @@ class Image(pulumi.ComponentResource):
 def _checked(name: str, args: ImageArgs) -> ImageArgs:
     checked = validate(ImageArgs, args, f"image '{name}'")
     mistakes = [
-        *check_name(name),
+        *check_name(checked.get("name", name)),
         *check_source(checked),
         *check_destination(checked["destination"]),
         *check_workspace(checked),

@@ -1,6 +1,7 @@
 """The image factory: workspace, credentials, registry and images from one configuration."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from typing import Any, NotRequired, cast
 
 import pulumi
@@ -126,7 +127,7 @@ class ImageFactory(pulumi.ComponentResource):
         sources = {image["name"]: image for image in checked["images"]}
         for image in build_order(sources):
             made = self._image_args(checked, sources[image], registry, workspace, credentials)
-            self.images[image] = Image(image, made, child_options(self, opts))
+            self.images[image] = Image(f"{name}-{image}", made, child_options(self, opts))
         self.refs = pulumi.Output.all(**{key: image.ref for key, image in self.images.items()})
         self.register_outputs(
             {
@@ -192,6 +193,7 @@ class ImageFactory(pulumi.ComponentResource):
     ) -> ImageArgs:
         chosen = {**_chosen(args, SHARED), **_chosen(image, ImageSource.__annotations__)}
         chosen |= {
+            "name": image["name"],
             "namespace": self.namespace,
             "destination": image.get("destination")
             or pulumi.Output.concat(registry.host, "/", image["name"]),
@@ -217,43 +219,87 @@ def _chosen(args: Mapping[str, Any], keys: Iterable[str]) -> dict[str, Any]:
 
 
 def checked_factory(args: object, of: str) -> ImageFactoryArgs:
-    """Check the arguments of a factory: types first, then what they say.
+    """Check the arguments of a factory: their types, and what they say.
 
     Args:
         args: what was given.
         of: what it is for, as the heading of the error.
 
     Raises:
-        InvalidArgs: with all mistakes.
+        InvalidArgs: with all mistakes; a wrong type in one place hides none in another.
     """
-    checked = validate(ImageFactoryArgs, args, of)
-    positions: dict[str, int] = {}
-    mistakes = check_options(checked)
-    logins = checked.get("credentials", {}).get("logins", [])
+    mistakes: list[Mistake] = []
+    try:
+        checked = validate(ImageFactoryArgs, args, of)
+        images = dict(enumerate(checked["images"]))
+    except InvalidArgs as error:
+        mistakes += error.mistakes
+        checked, images = _right_parts(args)
+    mistakes += _check_settings(checked)
+    mistakes += _check_images(images, _names(args))
+    if mistakes:
+        raise InvalidArgs(of, mistakes)
+    return checked
+
+
+def _right_parts(args: object) -> tuple[ImageFactoryArgs, dict[int, CatalogueImage]]:
+    """Give what of the arguments has the right types, images by their position."""
+    given = args if isinstance(args, Mapping) else {}
+    right: dict[str, Any] = {"images": []}
+    for key, value in given.items():
+        if key != "images":
+            with suppress(InvalidArgs):
+                right |= validate(ImageFactoryArgs, {"images": [], key: value}, "")
+    images = {}
+    for index, image in enumerate(_given_images(args)):
+        with suppress(InvalidArgs):
+            images[index] = validate(CatalogueImage, image, "")
+    return cast(ImageFactoryArgs, right), images
+
+
+def _given_images(args: object) -> list[Any]:
+    images = args.get("images") if isinstance(args, Mapping) else None
+    return images if isinstance(images, list) else []
+
+
+def _names(args: object) -> set[str]:
+    images = (image for image in _given_images(args) if isinstance(image, Mapping))
+    return {name for image in images if isinstance(name := image.get("name"), str)}
+
+
+def _check_settings(args: ImageFactoryArgs) -> list[Mistake]:
+    mistakes = check_options(args)
+    logins = args.get("credentials", {}).get("logins", [])
     for found in check_logins(logins):
         mistakes.append(Mistake(("credentials", *found.path), found.problem))
-    if checked.get("storage") == EFS_STORAGE:
+    if args.get("storage") == EFS_STORAGE:
         problem = (
             "'efs' is not there yet: a later release makes the file system and its class; until "
             "then name a storage class that exists in the cluster, or 'default'"
         )
         mistakes.append(Mistake(("storage",), problem))
-    for index, image in enumerate(checked["images"]):
+    return mistakes
+
+
+def _check_images(images: Mapping[int, CatalogueImage], names: Collection[str]) -> list[Mistake]:
+    """Check images by their position; `names` are all that were given, right or wrong."""
+    first: dict[str, int] = {}
+    last: dict[str, int] = {}
+    mistakes: list[Mistake] = []
+    for index, image in images.items():
+        name = image["name"]
         own = [
-            *check_name(image["name"]),
+            *check_name(name),
             *check_source(image),
             *check_destination(image.get("destination")),
         ]
-        if image["name"] in positions:
-            first = positions[image["name"]]
-            problem = f"'{image['name']}' is the name of images[{first}] too; choose another"
+        if name in first:
+            problem = f"'{name}' is the name of images[{first[name]}] too; choose another"
             own.append(Mistake(("name",), problem))
-        positions.setdefault(image["name"], index)
+        first.setdefault(name, index)
+        last[name] = index
         mistakes += [Mistake(("images", index, *found.path), found.problem) for found in own]
-    last = {image["name"]: index for index, image in enumerate(checked["images"])}
-    for found in check_graph({image["name"]: image for image in checked["images"]}):
+    for found in check_graph({image["name"]: image for image in images.values()}, names):
         index = last[str(found.path[0])]
         mistakes.append(Mistake(("images", index, *found.path[1:]), found.problem))
-    if mistakes:
-        raise InvalidArgs(of, mistakes)
-    return checked
+    return mistakes

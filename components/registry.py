@@ -83,6 +83,7 @@ class Registry(pulumi.ComponentResource):
         namespace = checked["namespace"]
         own = labels("registry", name)
         volume = claim(
+            f"{name}-claim",
             checked,
             default_name=SERVICE_NAME,
             default_size="20Gi",

@@ -88,6 +88,7 @@ class Workspace(pulumi.ComponentResource):
         require_engine()
         namespace = checked["namespace"]
         volume = claim(
+            f"{name}-claim",
             checked,
             default_name=CLAIM_NAME,
             default_size="10Gi",

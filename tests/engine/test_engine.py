@@ -20,7 +20,7 @@ def test_a_first_preview_lists_the_images_and_makes_nothing(pulumi_factory: Proj
 
     assert ended.status == 0
     created = re.findall(r"\+ kaniko:index:Image: \(create\)\s+\[urn=\S+::(\S+)\]", ended.output)
-    assert set(created) == {"hello", "my-build", "greeter"}
+    assert set(created) == {"kaniko-hello", "kaniko-my-build", "kaniko-greeter"}
     assert pulumi_factory.leftovers() == []
 
 
@@ -32,7 +32,7 @@ def test_a_preview_says_which_images_a_change_rebuilds_and_why(pulumi_factory: P
     ended = pulumi_factory.run("preview")
 
     assert ended.status == 0
-    assert _replaced(ended.output) == {"hello", "greeter"}
+    assert _replaced(ended.output) == {"kaniko-hello", "kaniko-greeter"}
     assert "pulumi-kaniko/context" in ended.output
     assert pulumi_factory.jobs() == before
     _change(pulumi_factory, "hello from an image that was built in the cluster")

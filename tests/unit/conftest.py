@@ -246,10 +246,14 @@ class _Monitor(MockMonitor):
         metadata = {
             "name": f"{made.name}-1a2b3c4d",
             **given,
-            "uid": f"uid-{made.name}",
+            "uid": f"uid-{_instance(given) if made.type == JOB else made.name}",
             "creationTimestamp": self._created,
         }
         return {**made.inputs, "metadata": rpc.UNKNOWN if self._preview else metadata}
+
+
+def _instance(metadata: dict[str, Any]) -> str:
+    return str(metadata["labels"]["app.kubernetes.io/instance"])
 
 
 class _NoCalls(Mocks):

@@ -217,7 +217,6 @@ def test_a_failure_without_a_pod_is_told_by_its_job() -> None:
     assert told(job(("Failed", "True"))) == (State.FAILED, "")
 
 
-@pytest.mark.xfail(reason="the last attempt's own failure is told in its place", strict=True)
 def test_a_build_that_ran_out_of_time_says_so_even_after_failed_attempts() -> None:
     # Kubernetes removes the pod that runs at the deadline; an earlier attempt's pod is still there.
     message = "Job was active longer than specified deadline"

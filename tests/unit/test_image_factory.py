@@ -58,7 +58,7 @@ def one_image(**more: Any) -> Any:
 
 
 def job_args(deploy: Deploy, hello: str, **more: Any) -> list[str]:
-    found: list[str] = deployed_with(deploy, hello, **more).one(JOB, "app").container["args"]
+    found: list[str] = deployed_with(deploy, hello, **more).one(JOB, "kaniko-app").container["args"]
     return found
 
 
@@ -73,9 +73,9 @@ def test_it_is_a_namespace_a_registry_a_workspace_credentials_and_images(plain: 
             (REGISTRY, "kaniko-registry"),
             (WORKSPACE, "kaniko-workspace"),
             (CREDENTIALS, "kaniko-credentials"),
-            (IMAGE, "hello"),
-            (IMAGE, "my-build"),
-            (IMAGE, "greeter"),
+            (IMAGE, "kaniko-hello"),
+            (IMAGE, "kaniko-my-build"),
+            (IMAGE, "kaniko-greeter"),
         ]
     )
 
@@ -117,11 +117,13 @@ def test_an_existing_namespace_is_used_and_not_made(deploy: Deploy, hello: str) 
 
 
 def test_an_image_that_builds_on_another_waits_for_its_ref(plain: Deployed) -> None:
-    greeter = plain.one(JOB, "greeter")
+    greeter = plain.one(JOB, "kaniko-greeter")
     base = f"--build-arg=BASE={HOST}/hello@{digest_of('hello')}"
     assert base in greeter.container["args"]
-    assert plain.one(JOB, "hello").urn in plain.ancestors_wait(greeter)
-    assert plain.one(JOB, "hello").urn not in plain.ancestors_wait(plain.one(JOB, "my-build"))
+    assert plain.one(JOB, "kaniko-hello").urn in plain.ancestors_wait(greeter)
+    assert plain.one(JOB, "kaniko-hello").urn not in plain.ancestors_wait(
+        plain.one(JOB, "kaniko-my-build")
+    )
 
 
 def test_another_digest_of_the_base_builds_what_stands_on_it_again(
@@ -130,8 +132,8 @@ def test_another_digest_of_the_base_builds_what_stands_on_it_again(
     args: Any = {"images": catalogue(hello)}
     before = deploy(lambda: ImageFactory("kaniko", args))
     after = deploy(lambda: ImageFactory("kaniko", args), digests={"hello": digest_of("other")})
-    assert before.one(JOB, "greeter").trigger != after.one(JOB, "greeter").trigger
-    assert before.one(JOB, "my-build").trigger == after.one(JOB, "my-build").trigger
+    assert before.one(JOB, "kaniko-greeter").trigger != after.one(JOB, "kaniko-greeter").trigger
+    assert before.one(JOB, "kaniko-my-build").trigger == after.one(JOB, "kaniko-my-build").trigger
 
 
 def test_builds_wait_for_the_registry_and_for_the_logins_on_their_volume(plain: Deployed) -> None:
@@ -141,13 +143,13 @@ def test_builds_wait_for_the_registry_and_for_the_logins_on_their_volume(plain: 
         plain.one(JOB, "kaniko-credentials-writer").urn,
     }
     for name in ("hello", "greeter", "my-build"):
-        assert needed <= plain.ancestors_wait(plain.one(JOB, name)), name
+        assert needed <= plain.ancestors_wait(plain.one(JOB, f"kaniko-{name}")), name
 
 
 def test_only_images_on_the_workspace_wait_for_its_loader(plain: Deployed) -> None:
     loader = plain.one(JOB, "kaniko-workspace-loader").urn
-    assert loader in plain.ancestors_wait(plain.one(JOB, "my-build"))
-    assert loader not in plain.ancestors_wait(plain.one(JOB, "hello"))
+    assert loader in plain.ancestors_wait(plain.one(JOB, "kaniko-my-build"))
+    assert loader not in plain.ancestors_wait(plain.one(JOB, "kaniko-hello"))
 
 
 def test_new_content_of_the_workspace_builds_what_lies_on_it_and_nothing_else(
@@ -155,9 +157,9 @@ def test_new_content_of_the_workspace_builds_what_lies_on_it_and_nothing_else(
 ) -> None:
     before = deployed_with(deploy, hello)
     after = deployed_with(deploy, hello, workspace={"loader": LOADER, "revision": "2"})
-    assert before.one(JOB, "my-build").trigger != after.one(JOB, "my-build").trigger
+    assert before.one(JOB, "kaniko-my-build").trigger != after.one(JOB, "kaniko-my-build").trigger
     for name in ("hello", "greeter"):
-        assert before.one(JOB, name).trigger == after.one(JOB, name).trigger
+        assert before.one(JOB, f"kaniko-{name}").trigger == after.one(JOB, f"kaniko-{name}").trigger
 
 
 def test_the_same_configuration_has_the_same_keys(deploy: Deploy, hello: str) -> None:
@@ -208,7 +210,7 @@ def test_an_image_takes_the_factorys_options_unless_it_has_its_own(
     }
     for image_options, expected in (({}, shared), (own, own)):
         images = one_image(**image_options)
-        job = deployed_with(deploy, hello, images=images, **shared).one(JOB, "app")
+        job = deployed_with(deploy, hello, images=images, **shared).one(JOB, "kaniko-app")
         assert job.container["image"] == expected["executor_image"]
         assert job.container["resources"]["limits"] == expected["resources"]["limits"]  # type: ignore[index]
         assert job.inputs["spec"]["activeDeadlineSeconds"] == expected["active_deadline_seconds"]
@@ -217,18 +219,20 @@ def test_an_image_takes_the_factorys_options_unless_it_has_its_own(
 
 
 def test_every_build_gets_the_logins_and_its_own_folder_only(plain: Deployed) -> None:
-    assert set(plain.one(JOB, "hello").mounts) == {
+    assert set(plain.one(JOB, "kaniko-hello").mounts) == {
         "/kaniko/context",
         "/kaniko/.docker/config.json",
     }
-    assert set(plain.one(JOB, "my-build").mounts) == {
+    assert set(plain.one(JOB, "kaniko-my-build").mounts) == {
         "/workspace/my-build",
         "/kaniko/.docker/config.json",
     }
 
 
 def test_an_image_may_choose_the_whole_workspace(deploy: Deploy, hello: str) -> None:
-    job = deployed_with(deploy, hello, images=one_image(whole_workspace=True)).one(JOB, "app")
+    job = deployed_with(deploy, hello, images=one_image(whole_workspace=True)).one(
+        JOB, "kaniko-app"
+    )
     assert "subPath" not in job.mounts["/workspace"]
 
 
@@ -248,9 +252,9 @@ def test_a_storage_class_is_for_all_claims_that_name_no_other(deploy: Deploy, he
         claim.name: claim.inputs["spec"]["storageClassName"] for claim in deployed.all(CLAIM)
     }
     assert classes == {
-        "kaniko-registry": "slow",
-        "kaniko-workspace": "fast",
-        "kaniko-credentials": "fast",
+        "kaniko-registry-claim": "slow",
+        "kaniko-workspace-claim": "fast",
+        "kaniko-credentials-claim": "fast",
     }
 
 
@@ -283,16 +287,13 @@ def test_build_keys_do_not_depend_on_passwords(deploy: Deploy, hello: str) -> No
     for password in ("one", "two"):
         login = {"registry": "r.example.com", "username": "me", "password": password}
         deployed = deployed_with(deploy, hello, credentials={"logins": [login]})
-        triggers.append(deployed.one(JOB, "hello").trigger)
+        triggers.append(deployed.one(JOB, "kaniko-hello").trigger)
     assert triggers[0] == triggers[1]
 
 
 # --- several of them -----------------------------------------------------------------------------
 
 
-@pytest.mark.xfail(
-    reason="claims are named after themselves and images after the catalogue alone", strict=True
-)
 def test_two_factories_fit_into_one_program(deploy: Deploy, hello: str) -> None:
     def program() -> None:
         for name in ("one", "two"):

@@ -45,7 +45,9 @@ def test_it_can_be_read_in_one_breath() -> None:
 
 def test_it_is_one_factory_with_the_images_of_the_catalogue(plain: Deployed) -> None:
     assert plain.one(FACTORY).name == "kaniko"
-    assert {image.name for image in plain.all(IMAGE)} == {"hello", "my-build", "greeter"}
+    assert {image.name for image in plain.all(IMAGE)} == {
+        f"kaniko-{name}" for name in ("hello", "my-build", "greeter")
+    }
 
 
 def test_it_exports_images_registry_and_status_commands(plain: Deployed) -> None:
@@ -80,7 +82,7 @@ def test_it_prints_the_commands_of_each_image_below_its_name(
 def test_the_configuration_of_the_stack_reaches_the_factory(deploy: Deploy) -> None:
     deployed = run(deploy, namespace="elsewhere", registry={"size": "1Gi"}, createNamespace="false")
     assert deployed.exports["namespace"] == "elsewhere"
-    claim = deployed.one("kubernetes:core/v1:PersistentVolumeClaim", "kaniko-registry")
+    claim = deployed.one("kubernetes:core/v1:PersistentVolumeClaim", "kaniko-registry-claim")
     assert claim.inputs["spec"]["resources"]["requests"]["storage"] == "1Gi"
 
 

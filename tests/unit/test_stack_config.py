@@ -158,7 +158,6 @@ def test_text_that_is_no_json_stays_text(engine: Callable[..., Any]) -> None:
     assert engine(namespace="")["namespace"] == ""
 
 
-@pytest.mark.xfail(reason="it is read as JSON whatever it is", strict=True)
 @pytest.mark.parametrize("text", ["[not json", "{neither", "{{x}}"])
 def test_text_that_only_begins_as_json_does_is_no_traceback(
     engine: Callable[..., Any], text: str
@@ -366,7 +365,6 @@ def test_a_mistake_is_told_of_the_file_that_it_stands_in(write: Write) -> None:
     ]
 
 
-@pytest.mark.xfail(reason="told of images.yaml, whose value is right", strict=True)
 def test_a_value_that_the_stack_overrides_is_told_of_the_stack(write: Write) -> None:
     write({"images": [], "workspace": {"revision": "1"}}, workspace={"revision": 2})
     assert lines() == only(
@@ -414,7 +412,6 @@ def test_all_that_is_wrong_with_the_values_is_told_at_once(write: Write) -> None
         assert part in "\n".join(told)
 
 
-@pytest.mark.xfail(reason="values are looked at only once all types are right", strict=True)
 def test_wrong_types_hide_no_other_mistake(write: Write) -> None:
     images = [*EVERYTHING["images"], on_workspace("unknown-key", tgs=[]), {"name": "missing-key"}]
     write({"images": images}, storage="efs", namespase="x", createNamespace="perhaps")

@@ -62,8 +62,8 @@ def prepare_engine(stack: str) -> str:
     if pulumi() is None and not _install():
         if stack == LAB and not forced:
             print(
-                "The Pulumi CLI is not on PATH and can't be downloaded: the lab deploys the same "
-                "program directly, without state, previews of changes or drift."
+                "It can't be downloaded from here: the lab deploys the same program directly, "
+                "with no other state than the cluster's."
             )
             return "direct"
         raise CliError(

@@ -274,11 +274,14 @@ def _has_service_account() -> bool:
 
 
 def _remove_old_builds() -> None:
-    """Remove builds of other versions of the tools that are all built now."""
+    """Remove builds of other versions of the tools that are all built now.
+
+    Those of other toolchains stay: the same version may be wanted with and without Go on PATH.
+    """
     for tool in gotools.ALL:
-        current = gotools.folder_of(tool)
         for folder in paths.builds().glob(f"{tool.name}-[0-9]*"):
-            if current.exists() and folder != current:
+            this_version = folder.name.startswith(f"{tool.name}-{tool.version}-")
+            if gotools.folder_of(tool).exists() and not this_version:
                 shutil.rmtree(folder)
 
 

@@ -205,7 +205,7 @@ def test_kubectl_runs_in_the_labs_network(copy: Project, command: str) -> None:
     ended = run(copy, command.replace("-n kaniko ", f"-n {NAMESPACE} "))
 
     assert ended.status == 0
-    assert all(re.search(rf"^{image}-\w+ +Complete", ended.output, re.M) for image in IMAGES)
+    assert all(re.search(rf"{image}-\w+ +Complete", ended.output) for image in IMAGES)
 
 
 @runs("make down LAB=1")

@@ -274,7 +274,7 @@ def _has_service_account() -> bool:
 
 
 def _remove_old_builds() -> None:
-    """Remove builds of other versions of the tools that are all built now.
+    """Remove builds of other versions of the tools that are all built now, and what kills left.
 
     Those of other toolchains stay: the same version may be wanted with and without Go on PATH.
     """
@@ -283,6 +283,8 @@ def _remove_old_builds() -> None:
             this_version = folder.name.startswith(f"{tool.name}-{tool.version}-")
             if gotools.folder_of(tool).exists() and not this_version:
                 shutil.rmtree(folder)
+        for unfinished in paths.builds().glob(f".{tool.name}-*"):
+            shutil.rmtree(unfinished)
 
 
 def down(told: Report | None = None) -> None:

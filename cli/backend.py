@@ -48,6 +48,33 @@ def backend() -> Backend:
     return Backend(own=True, environment=environment)
 
 
+@dataclass(frozen=True)
+class Memory:
+    """One thing that `make` remembers of a stack, where there is a folder for it.
+
+    Attributes:
+        stack: name of the stack.
+        of: what it is: `cluster`, the identity of the one that was deployed into, or `greeted`,
+            the ref of the image whose pod has run.
+    """
+
+    stack: str
+    of: str
+
+    def read(self) -> str:
+        """Give it; empty when nothing is remembered."""
+        path = self._path()
+        return path.read_text() if path.exists() else ""
+
+    def write(self, text: str) -> None:
+        """Remember it."""
+        if FOLDER.is_dir():
+            self._path().write_text(text)
+
+    def _path(self) -> Path:
+        return FOLDER / f"{self.stack}.{self.of}"
+
+
 def _logged_in() -> bool:
     home = Path(os.environ.get("PULUMI_HOME", Path.home() / ".pulumi"))
     try:

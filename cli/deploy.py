@@ -7,7 +7,7 @@ from rich.console import Console
 from urllib3.exceptions import HTTPError
 
 from cli import report
-from cli.backend import FOLDER
+from cli.backend import Memory
 from cli.engine import LAB, engine
 from cli.errors import CliError
 from cli.greeter import run_pod
@@ -38,8 +38,12 @@ def up(stack: str, kind: str) -> int:
     cluster = Cluster(api)
     before = [build.job for build in _builds(cluster, stack, args)]
     runner = engine(kind, stack)
-    status = runner.up(refresh=_is_another_cluster(api, stack))
-    _remember_cluster(api, stack)
+    known, identity = Memory(stack, "cluster"), _identity(api)
+    another = known.read() not in ("", identity)
+    if another:
+        Memory(stack, "greeted").write("")
+    status = runner.up(refresh=another)
+    known.write(identity)
     outputs = runner.outputs()
     builds = report.newest(_builds(cluster, stack, args))
     images = outputs.get("images", {})
@@ -55,19 +59,21 @@ def up(stack: str, kind: str) -> int:
         console.print("\nSome of it failed. Repair it and run it again: only what failed is tried.")
         return status
     if GREETER in images:
-        status = _greet(console, api, stack, outputs)
+        _greet(console, api, stack, outputs)
     _say_next(console, stack)
     return status
 
 
-def _greet(console: Console, api: Api, stack: str, outputs: dict[str, Any]) -> int:
-    registry = outputs["registry"]
+def _greet(console: Console, api: Api, stack: str, outputs: dict[str, Any]) -> None:
+    registry, ref = outputs["registry"], outputs["images"][GREETER]["ref"]
+    greeted = Memory(stack, "greeted")
+    if greeted.read() == ref:
+        console.print(f"\n{GREETER} is unchanged; a pod of it has run before.")
+        return
     if stack == LAB:
         node.trust_registry(registry)
     try:
-        said = run_pod(
-            api, outputs["namespace"], outputs["images"][GREETER]["ref"], outputs["pullSecret"]
-        )
+        said = run_pod(api, outputs["namespace"], ref, outputs["pullSecret"])
     except CliError as error:
         if stack == LAB:
             raise
@@ -75,9 +81,9 @@ def _greet(console: Console, api: Api, stack: str, outputs: dict[str, Any]) -> i
             f"\nNo pod of {GREETER} was run: {error}\nThe nodes of this cluster have to resolve "
             f"{registry} and take plain HTTP from it (containerd: certs.d/{registry}/hosts.toml)."
         )
-        return 0
+        return
+    greeted.write(ref)
     console.print(f"\nA pod of {GREETER} ran, pulled by digest, and said:\n  {said}")
-    return 0
 
 
 def _say_next(console: Console, stack: str) -> None:
@@ -97,6 +103,7 @@ def preview(stack: str, kind: str) -> int:
 def down(stack: str, kind: str) -> int:
     """Remove everything of the stack, and return the exit status."""
     _reached()
+    Memory(stack, "greeted").write("")
     return engine(kind, stack).down()
 
 
@@ -138,14 +145,3 @@ def _reason(error: Exception) -> str:
 
 def _identity(api: Api) -> str:
     return str(api.get("/api/v1/namespaces/kube-system")["metadata"]["uid"])
-
-
-def _is_another_cluster(api: Api, stack: str) -> bool:
-    """Say whether the state was made for another cluster, such as an earlier lab."""
-    known = FOLDER / f"{stack}.cluster"
-    return known.exists() and known.read_text() != _identity(api)
-
-
-def _remember_cluster(api: Api, stack: str) -> None:
-    if FOLDER.is_dir():
-        (FOLDER / f"{stack}.cluster").write_text(_identity(api))

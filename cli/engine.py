@@ -138,7 +138,9 @@ class PulumiEngine:
         """Deploy; one failed image doesn't stop the others."""
         self._unlock()
         more = ["--refresh"] if refresh else []
-        return self.run("up", "--yes", "--skip-preview", "--continue-on-error", *more)
+        return self.run(
+            "up", "--yes", "--skip-preview", "--suppress-outputs", "--continue-on-error", *more
+        )
 
     def preview(self) -> int:
         """Show what would change and why; nothing is started."""

@@ -52,7 +52,7 @@ def test_where_the_cli_cannot_be_had_the_lab_is_deployed_directly_and_says_so(
     machine(None, False)
     assert prepare_engine("lab") == "direct"
     (line,) = capsys.readouterr().out.splitlines()
-    assert "can't be downloaded: the lab deploys the same program directly" in line
+    assert "can't be downloaded from here: the lab deploys the same program directly" in line
 
 
 def test_where_the_cli_cannot_be_had_any_other_stack_says_how_to_get_it(machine: Machine) -> None:

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -51,12 +52,19 @@ def down(
         lab.down()
 
 
+@app.command()
+def output(name: str, stack: Stack = LAB) -> None:
+    """Print one output of the stack as it is, such as `dockerRunCommands`."""
+    _at_cluster(stack, "output", _need_lab, partial(deploy.output, name=name))
+
+
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def pulumi(context: typer.Context, stack: Stack = LAB) -> None:
     """Run the Pulumi CLI for the stack as `make` does: `python -m cli pulumi stack output`."""
 
     def run(stack: str, kind: str) -> int:
-        del kind
+        if kind != "pulumi":
+            raise CliError("There is no Pulumi CLI on this machine, which that command needs.")
         return PulumiEngine(stack).run(*context.args)
 
     _at_cluster(stack, "pulumi", _need_lab, run)

@@ -1,5 +1,6 @@
 """One command for one stack, run where its cluster can be reached."""
 
+import json
 from typing import Any
 
 from kubernetes.config import ConfigException
@@ -15,6 +16,7 @@ from components.api import Access, Api, ApiException
 from components.build_state import BuildState
 from components.cluster import Cluster
 from components.image_factory import ImageFactoryArgs
+from components.mistakes import nearest
 from lab import node
 from stack_config import PROJECT, stack_from_file
 
@@ -105,6 +107,20 @@ def down(stack: str, kind: str) -> int:
     _reached()
     Memory(stack, "greeted").write("")
     return engine(kind, stack).down()
+
+
+def output(stack: str, kind: str, *, name: str) -> int:
+    """Print one output of the last `up`: text as it is, anything else as JSON.
+
+    Raises:
+        CliError: with the outputs that there are.
+    """
+    outputs = engine(kind, stack).outputs()
+    if name not in outputs:
+        raise CliError(f"the stack '{stack}' has no output '{name}'; {nearest(name, outputs)}")
+    found = outputs[name]
+    print(found if isinstance(found, str) else json.dumps(found, indent=2))
+    return 0
 
 
 def status(stack: str, kind: str) -> int:

@@ -167,11 +167,9 @@ def test_make_preview_says_what_a_change_would_rebuild(copy: Project, command: s
     assert copy.jobs() == before
 
 
-@needs_cli
-@pytest.mark.engine
 @runs(
-    ".venv/bin/python -m cli pulumi stack output dockerRunCommands",
-    ".venv/bin/python -m cli pulumi stack output dockerRunCommandsWithLogin",
+    ".venv/bin/python -m cli output dockerRunCommands",
+    ".venv/bin/python -m cli output dockerRunCommandsWithLogin",
 )
 def test_an_output_has_the_docker_run_of_each_image(copy: Project, command: str) -> None:
     # tests/lab/test_laptop.py runs what is printed.
@@ -183,9 +181,7 @@ def test_an_output_has_the_docker_run_of_each_image(copy: Project, command: str)
     assert logins == [command.endswith("WithLogin")] * len(IMAGES)
 
 
-@needs_cli
-@pytest.mark.engine
-@runs(".venv/bin/python -m cli pulumi stack output statusCommands")
+@runs(".venv/bin/python -m cli output statusCommands")
 def test_an_output_has_the_command_that_prints_the_state_of_each_build(
     copy: Project, command: str
 ) -> None:

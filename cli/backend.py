@@ -107,12 +107,22 @@ def locks() -> list[Path]:
 def is_stale(lock: Path) -> bool:
     """Say whether the process that took a lock was killed."""
     try:
-        os.kill(int(json.loads(lock.read_text())["pid"]), 0)
+        pid = int(json.loads(lock.read_text())["pid"])
+        os.kill(pid, 0)
     except ProcessLookupError:
         return True
     except (OSError, KeyError, TypeError, ValueError):
         return False
-    return False
+    return _is_zombie(pid)
+
+
+def _is_zombie(pid: int) -> bool:
+    """Say whether a process is dead and only its parent doesn't know yet; Linux tells."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state in ("Z", "X")
 
 
 def scratch_project() -> Path:

@@ -54,7 +54,9 @@ class Project:
 
     @property
     def environment(self) -> dict[str, str]:
-        own = {key: os.environ[key] for key in os.environ if not key.startswith("PULUMI_")}
+        # What a surrounding make or Pulumi says is not meant for this copy.
+        others = ("PULUMI_", "MAKE", "MFLAGS")
+        own = {key: os.environ[key] for key in os.environ if not key.startswith(others)}
         return {**own, "ENGINE": self.engine, "STACK": "lab"}
 
     def configure(self, **values: Any) -> None:

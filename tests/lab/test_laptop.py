@@ -65,17 +65,7 @@ class Laptop:
 
     def commands(self, output: str) -> dict[str, str]:
         """Read an output of the stack: image -> its command."""
-        if self.project.engine == "pulumi":
-            text = self.project.run("pulumi", "stack", "output", output).output
-        else:
-            with entered():
-                found = subprocess.run(
-                    [sys.executable, "-m", "lab.direct", "outputs"],
-                    cwd=self.project.folder,
-                    check=True,
-                    stdout=subprocess.PIPE,
-                )
-            text = json.loads(found.stdout)[output]
+        text = self.project.run("output", output).output
         return dict(re.findall(r"^# (\S+)\n(.+)$", text, re.MULTILINE))
 
 

@@ -207,3 +207,11 @@ def test_a_lock_that_is_gone_meanwhile_is_left_alone(checkout: Path) -> None:
 
 def test_without_a_state_there_is_no_lock(checkout: Path) -> None:
     assert locks() == []
+
+
+def test_the_lock_of_a_killed_run_that_nobody_has_waited_for_is_stale(checkout: Path) -> None:
+    dead = subprocess.Popen(["true"])
+    os.waitid(os.P_PID, dead.pid, os.WEXITED | os.WNOWAIT)
+
+    assert is_stale(lock(checkout, json.dumps({"pid": dead.pid})))
+    dead.wait()

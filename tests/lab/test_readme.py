@@ -3,7 +3,6 @@
 The tests tell one story with one deployed copy, in the order in which they stand.
 """
 
-import os
 import re
 import shlex
 import shutil
@@ -65,7 +64,7 @@ def run(copy: Project, command: str) -> Ended:
     found = subprocess.run(
         ["sh", "-c", command],
         cwd=copy.folder,
-        env={**os.environ, **copy.environment},
+        env=copy.environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         stdin=subprocess.DEVNULL,

@@ -116,20 +116,16 @@ def has_ended(job: Object) -> bool:
     return condition(job, "Complete", "Failed") is not None
 
 
-def condition(job: Object, *types: str) -> Object | None:
-    """Find a Job's condition that holds.
+def condition(of: Object, *types: str) -> Object | None:
+    """Find a condition that holds.
 
-    From Kubernetes 1.31 on the first condition of a finished Job is another one, so its place
-    says nothing.
+    From Kubernetes 1.31 on the first condition of a finished Job is another one than `Complete` or
+    `Failed`, so its place says nothing.
 
     Args:
-        job: a Job, as the API server's JSON.
+        of: a Job or a pod, as the API server's JSON.
         types: such as `Complete`, `Failed`.
     """
-    return _holding(job, *types)
-
-
-def _holding(of: Object, *types: str) -> Object | None:
     conditions: list[Object] = of.get("status", {}).get("conditions", [])
     holding = (found for found in conditions if found["status"] == "True")
     return next((found for found in holding if found["type"] in types), None)
@@ -137,7 +133,7 @@ def _holding(of: Object, *types: str) -> Object | None:
 
 def _running(pod: Object | None, log: str, *, retrying: bool) -> tuple[State, str]:
     phase = _phase(pod)
-    if pod is None or (phase == "Pending" and not _holding(pod, "PodScheduled")):
+    if pod is None or (phase == "Pending" and not condition(pod, "PodScheduled")):
         return (State.RETRYING, "waiting for the next attempt") if retrying else (State.QUEUED, "")
     if phase == "Pending":
         return State.PULLING, _waiting(pod)
